@@ -1,0 +1,1 @@
+"""Faces in videos as one labelled dataset."""

@@ -1,0 +1,74 @@
+"""The exceptions of the package: few, specific, each saying what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "AssetError",
+    "FaceArrayError",
+    "InputError",
+    "LeaseError",
+    "SchemaError",
+    "StructureError",
+    "VideoError",
+    "unknown_names",
+]
+
+
+class FaceArrayError(Exception):
+    """Base class of every error that facearray raises on purpose."""
+
+
+class AssetError(FaceArrayError):
+    """A model or sample file is missing, cannot be fetched, or is not the file that was asked for."""
+
+
+class InputError(FaceArrayError, ValueError):
+    """An argument has a value that cannot be used."""
+
+
+class SchemaError(FaceArrayError, ValueError):
+    """A Dataset does not have the dims, variables, coordinates or dtypes of the schema."""
+
+
+class StructureError(FaceArrayError):
+    """A store holds another structure, detector, set of options or source than what is to be written into it."""
+
+
+class LeaseError(FaceArrayError):
+    """Another run is writing into the store."""
+
+
+class VideoError(FaceArrayError):
+    """A video or picture cannot be decoded, or not completely."""
+
+
+def unknown_names(kind: str, unknown: Iterable[str], known: Sequence[str]) -> InputError:
+    """Make the error for names that do not exist, with the nearest existing ones.
+
+    Parameters
+    ----------
+    kind
+        What the names stand for, in the singular (``"feature"``).
+    unknown
+        The names that were asked for and do not exist.
+    known
+        The names that exist.
+
+    Examples
+    --------
+    >>> raise unknown_names("feature", ["AU1"], ["AU01", "AU02"])
+    Traceback (most recent call last):
+    facearray.errors.InputError: unknown feature 'AU1' (did you mean 'AU01'?); known: AU01, AU02
+    """
+    wanted = sorted(set(unknown))
+    lower = {name.lower(): name for name in known}
+    parts = []
+    for name in wanted:
+        near = difflib.get_close_matches(name.lower(), lower, n=2)
+        hint = " (did you mean " + " or ".join(repr(lower[n]) for n in near) + "?)" if near else ""
+        parts.append(f"{name!r}{hint}")
+    shown = ", ".join(sorted(known)[:100]) or "none"
+    return InputError(f"unknown {kind} {', '.join(parts)}; known: {shown}")

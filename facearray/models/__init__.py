@@ -1,0 +1,1 @@
+"""Torch networks, the readers of their weights, and the geometry around them."""

@@ -1,0 +1,1 @@
+"""HoloViews pictures and the report."""

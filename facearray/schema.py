@@ -1,0 +1,413 @@
+"""The registry of dims, variables, coordinates and features, and validation against it.
+
+Everything that has to know the data model reads it here: the store template, validation, documentation tables and
+the defaults of functions. It imports nothing else of the package but its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+
+from facearray.errors import SchemaError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_T = TypeVar("_T", "Dim", "Variable", "Feature", "Group")
+
+__all__ = [
+    "COORDS",
+    "DATA_VARS",
+    "DIMS",
+    "FEATURES",
+    "FRAMES_PER_CHUNK",
+    "GROUPS",
+    "MAX_SHARD_BYTES",
+    "SCHEMA_VERSION",
+    "Dim",
+    "Feature",
+    "Group",
+    "Variable",
+    "chunk_shape",
+    "feature_names",
+    "shard_shape",
+    "validate",
+]
+
+#: Version of the data model, stored in the root attributes of every store.
+SCHEMA_VERSION = "1"
+
+#: Frames in one chunk of every array that has a ``frame`` dim; frame capacity is a multiple of it.
+FRAMES_PER_CHUNK = 1024
+
+#: Frames in one shard, unless that would pass ``MAX_SHARD_BYTES``. A row is written shard by shard, so this is
+#: also what bounds the memory that a writer needs.
+FRAMES_PER_SHARD = 4 * FRAMES_PER_CHUNK
+
+#: Upper limit of a shard's uncompressed size (one chunk of a very wide array may pass it).
+MAX_SHARD_BYTES = 128 * 2**20
+
+#: Rows in one chunk of the arrays that have no ``frame`` dim (only the client writes those).
+VIDEOS_PER_CHUNK = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """A named dimension."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A data variable or a coordinate.
+
+    Attributes
+    ----------
+    name, dims, unit, description
+        As stored; ``unit`` is empty where there is none or where it differs by feature.
+    dtype
+        NumPy dtype name, or ``"str"`` for variable-length strings.
+    fill_value
+        What an element holds that was never written.
+    role
+        ``"data"`` for measurements, ``"coord"`` for everything else (a non-index coordinate unless it is named
+        like its dim).
+    required
+        Whether every Dataset of the schema has it.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    dtype: str
+    fill_value: float | int | str
+    unit: str
+    description: str
+    role: Literal["data", "coord"] = "coord"
+    required: bool = True
+
+    @property
+    def numpy_dtype(self) -> np.dtype:
+        """The NumPy dtype in memory and in the store."""
+        if self.dtype == "str":
+            return np.dtypes.StringDType()
+        return np.dtype(self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A named scalar measure of a face in a frame."""
+
+    name: str
+    group: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A set of features that a selector returns together."""
+
+    name: str
+    description: str
+    features: tuple[str, ...]
+
+
+def _by_name(items: Iterable[_T]) -> Mapping[str, _T]:
+    return MappingProxyType({item.name: item for item in items})
+
+
+#: Every dim, in the order in which variables have them.
+DIMS: Mapping[str, Dim] = _by_name(
+    [
+        Dim("video", "One recording; a string label, and the only index besides the label sets below."),
+        Dim("frame", "Stored frames, padded to the longest video; no coordinate."),
+        Dim("face", "A person's slot within the video."),
+        Dim("feature", "Named scalar measures, e.g. ``AU12``, ``happiness``, ``Yaw``."),
+        Dim("landmark", "Points of the face mesh, 0 to 477 (0 to 67 for data of 68-point tools)."),
+        Dim("axis", "``x`` (right in the image), ``y`` (down) and ``z`` (away from the camera)."),
+        Dim("component", "Components of the identity embedding."),
+    ]
+)
+
+#: The measurements.
+DATA_VARS: Mapping[str, Variable] = _by_name(
+    [
+        Variable(
+            "features",
+            ("video", "frame", "face", "feature"),
+            "float32",
+            float("nan"),
+            "",
+            "Scalar measures of a face; the unit of each is in the coordinate ``unit``.",
+            role="data",
+        ),
+        Variable(
+            "landmarks",
+            ("video", "frame", "face", "landmark", "axis"),
+            "float32",
+            float("nan"),
+            "px",
+            "Mesh points in pixels of the source frame; z in the same scale, relative to the head's centre.",
+            role="data",
+            required=False,
+        ),
+        Variable(
+            "embedding",
+            ("video", "frame", "face", "component"),
+            "float32",
+            float("nan"),
+            "",
+            "Identity embedding of unit L2 norm.",
+            role="data",
+            required=False,
+        ),
+    ]
+)
+
+#: The coordinates. A frame is real if and only if its ``frame_number`` is not negative.
+COORDS: Mapping[str, Variable] = _by_name(
+    [
+        Variable("video", ("video",), "str", "", "", "Label of the recording."),
+        Variable("feature", ("feature",), "str", "", "", "Name of the measure."),
+        Variable("axis", ("axis",), "str", "", "", "Name of the spatial axis.", required=False),
+        Variable("n_frames", ("video",), "int32", 0, "", "Stored frames of the video."),
+        Variable("fps", ("video",), "float64", float("nan"), "1/s", "Mean frame rate of the source."),
+        Variable("width", ("video",), "int32", 0, "px", "Width of the source's frames, as displayed."),
+        Variable("height", ("video",), "int32", 0, "px", "Height of the source's frames, as displayed."),
+        Variable(
+            "duration",
+            ("video",),
+            "float64",
+            float("nan"),
+            "s",
+            "From the presentation of the first frame to the end of the last.",
+        ),
+        Variable("source", ("video",), "str", "", "", "Where the recording was read from."),
+        Variable("status", ("video",), "str", "pending", "", "``pending``, ``done`` or ``failed``."),
+        Variable("error", ("video",), "str", "", "", "Why the video failed; empty otherwise."),
+        Variable(
+            "frame_number",
+            ("video", "frame"),
+            "int32",
+            -1,
+            "",
+            "Position in the source's decoded stream, from 0; -1 in padding.",
+        ),
+        Variable(
+            "timestamp",
+            ("video", "frame"),
+            "float64",
+            float("nan"),
+            "s",
+            "Presentation time in the source; NaN in padding.",
+        ),
+        Variable(
+            "n_faces_found",
+            ("video", "frame"),
+            "int16",
+            -1,
+            "",
+            "Faces found in the frame, those beyond the slots included; -1 in padding.",
+        ),
+        Variable(
+            "track_id",
+            ("video", "frame", "face"),
+            "int32",
+            -1,
+            "",
+            "Track that the face belongs to within its video; -1 where there is no face.",
+        ),
+        Variable("group", ("feature",), "str", "", "", "Group of the feature."),
+        Variable("unit", ("feature",), "str", "", "", "Unit of the feature."),
+        Variable("description", ("feature",), "str", "", "", "What the feature measures."),
+    ]
+)
+
+_ACTION_UNITS = {
+    "AU01": "inner brow raiser (frontalis, medial part); trust: good",
+    "AU02": "outer brow raiser (frontalis, lateral part); trust: good",
+    "AU04": "brow lowerer (corrugator, depressor supercilii, procerus); trust: poor",
+    "AU05": "upper lid raiser (levator palpebrae); trust: fair",
+    "AU06": "cheek raiser (orbicularis oculi, orbital part); trust: fair",
+    "AU07": "lid tightener (orbicularis oculi, palpebral part); trust: good",
+    "AU09": "nose wrinkler (levator labii superioris alaeque nasi); trust: poor",
+    "AU10": "upper lip raiser (levator labii superioris); trust: fair",
+    "AU11": "nasolabial deepener (zygomaticus minor); trust: poor",
+    "AU12": "lip corner puller (zygomaticus major); trust: good",
+    "AU14": "dimpler (buccinator); trust: fair",
+    "AU15": "lip corner depressor (depressor anguli oris); trust: poor",
+    "AU17": "chin raiser (mentalis); trust: poor",
+    "AU20": "lip stretcher (risorius, platysma); trust: poor",
+    "AU23": "lip tightener (orbicularis oris); trust: fair",
+    "AU24": "lip pressor (orbicularis oris); trust: fair",
+    "AU25": "lips part (depressor labii, relaxed mentalis); trust: good",
+    "AU26": "jaw drop (masseter, relaxed); trust: fair",
+    "AU28": "lip suck (orbicularis oris); trust: poor",
+    "AU43": "eyes closed (levator palpebrae, relaxed); trust: good",
+}
+
+_BLENDSHAPES = (
+    "_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft "
+    "cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight "
+    "eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft "
+    "eyeWideRight jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft "
+    "mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight "
+    "mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft "
+    "mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft "
+    "noseSneerRight"
+).split()
+
+#: Every feature of the vocabulary, in storage order.
+FEATURES: Mapping[str, Feature] = _by_name(
+    [
+        Feature("FaceRectX", "facebox", "px", "left edge of the face box"),
+        Feature("FaceRectY", "facebox", "px", "upper edge of the face box"),
+        Feature("FaceRectWidth", "facebox", "px", "width of the face box"),
+        Feature("FaceRectHeight", "facebox", "px", "height of the face box"),
+        Feature("FaceScore", "facebox", "", "confidence of the face detector, 0 to 1"),
+        Feature("Pitch", "poses", "degree", "rotation about the x axis; positive: nose down"),
+        Feature(
+            "Roll",
+            "poses",
+            "degree",
+            "rotation about the z axis; positive: counter-clockwise in the image",
+        ),
+        Feature("Yaw", "poses", "degree", "rotation about the y axis; positive: nose to the image's right"),
+        Feature("X", "poses", "cm", "position of the head; positive: to the image's right"),
+        Feature("Y", "poses", "cm", "position of the head; positive: up"),
+        Feature("Z", "poses", "cm", "position of the head; positive: towards the camera, which is at 0"),
+        *(Feature(name, "aus", "", f"intensity, 0 to 1: {text}") for name, text in _ACTION_UNITS.items()),
+        *(
+            Feature(name, "emotions", "", f"probability of {name}; the seven sum to 1")
+            for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+        ),
+        Feature("valence", "affect", "", "pleasantness, -1 to 1"),
+        Feature("arousal", "affect", "", "activation, -1 to 1"),
+        Feature("gaze_pitch", "gaze", "degree", "direction of gaze; positive: down"),
+        Feature("gaze_yaw", "gaze", "degree", "direction of gaze; positive: to the image's right"),
+        *(Feature(name, "blendshapes", "", f"ARKit blendshape {name}, 0 to 1") for name in _BLENDSHAPES),
+    ]
+)
+
+_GROUP_TEXT = {
+    "facebox": "Box of the face detector in pixels of the source frame, and its score.",
+    "poses": (
+        "Head pose in the camera's frame (x to the image's right, y up, z towards the camera), right-handed angles of "
+        "R = Rz(Roll) Ry(Yaw) Rx(Pitch)."
+    ),
+    "aus": "Facial action units.",
+    "emotions": "Probabilities of seven expressions.",
+    "affect": "Valence and arousal.",
+    "gaze": "Direction of gaze in the camera's frame.",
+    "blendshapes": "The 52 ARKit blendshapes as MediaPipe names them.",
+    "other": "What a source has that fits nowhere else.",
+}
+
+#: Groups of features; ``other`` has no fixed members.
+GROUPS: Mapping[str, Group] = _by_name(
+    Group(name, text, tuple(f.name for f in FEATURES.values() if f.group == name)) for name, text in _GROUP_TEXT.items()
+)
+
+
+def feature_names(*groups: str) -> tuple[str, ...]:
+    """Names of the features of some groups, in storage order.
+
+    Examples
+    --------
+    >>> feature_names("emotions")
+    ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
+    """
+    return tuple(name for group in groups for name in GROUPS[group].features)
+
+
+def chunk_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Shape of one chunk of a variable, given the sizes of the dims.
+
+    Examples
+    --------
+    >>> chunk_shape(DATA_VARS["features"], {"video": 9, "frame": 4096, "face": 2, "feature": 90})
+    (1, 1024, 2, 90)
+    """
+    if "frame" not in variable.dims:
+        return tuple(VIDEOS_PER_CHUNK if d == "video" else sizes[d] for d in variable.dims)
+    fixed = {"video": 1, "frame": FRAMES_PER_CHUNK}
+    return tuple(fixed.get(d, sizes[d]) for d in variable.dims)
+
+
+def shard_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
+    """Shape of one shard of a variable (part of one video), or None for arrays without a ``frame`` dim.
+
+    Examples
+    --------
+    >>> shard_shape(DATA_VARS["features"], {"video": 9, "frame": 4096, "face": 2, "feature": 90})
+    (1, 4096, 2, 90)
+    """
+    if "frame" not in variable.dims:
+        return None
+    chunk = chunk_shape(variable, sizes)
+    chunk_bytes = int(np.prod(chunk)) * variable.numpy_dtype.itemsize
+    n_chunks = min(FRAMES_PER_SHARD // FRAMES_PER_CHUNK, max(1, MAX_SHARD_BYTES // chunk_bytes))
+    return tuple(n_chunks * c if d == "frame" else c for d, c in zip(variable.dims, chunk, strict=True))
+
+
+def validate(ds: xr.Dataset, *, variables: Iterable[str] | None = None) -> None:
+    """Check a Dataset against the schema.
+
+    Dims, dtypes and the kind (measurement or coordinate) of everything the schema knows are checked, and that
+    nothing required is absent; what the schema does not know is left alone. No values are read.
+
+    Parameters
+    ----------
+    ds
+        The Dataset.
+    variables
+        Names that have to be there; by default all required data variables and coordinates.
+
+    Raises
+    ------
+    SchemaError
+        With one line for every problem.
+    """
+    known = {**DATA_VARS, **COORDS}
+    if variables is None:
+        needed = [v.name for v in known.values() if v.required]
+    else:
+        needed = list(variables)
+    problems = [f"found no {name!r}; expected {_form(known[name])}" for name in needed if name not in ds.variables]
+    for name, variable in known.items():
+        if name in ds.variables:
+            problems += _mismatches(ds, variable)
+    if problems:
+        raise SchemaError(
+            "the Dataset does not follow the schema:\n"
+            + "".join(f"  - {p}\n" for p in sorted(problems))
+            + "open it with facearray.open_store, or make it with facearray.detect or facearray.read"
+        )
+
+
+def _mismatches(ds: xr.Dataset, variable: Variable) -> list[str]:
+    name, found = variable.name, ds.variables[variable.name]
+    problems = []
+    dims: tuple[Hashable, ...] = found.dims
+    if dims != variable.dims:
+        problems.append(f"found {name!r} with dims {dims}; expected {_form(variable)}")
+    is_string = found.dtype.kind in "OTU"
+    if is_string if variable.dtype != "str" else not is_string:
+        problems.append(f"found {name!r} with dtype {found.dtype}; expected {variable.dtype}")
+    if variable.role == "data" and name in ds.coords:
+        problems.append(f"found {name!r} as a coordinate; expected a data variable")
+    if variable.role == "coord" and name not in ds.coords:
+        problems.append(f"found {name!r} as a data variable; expected a coordinate (use Dataset.set_coords)")
+    return problems
+
+
+def _form(variable: Variable) -> str:
+    kind = "a data variable" if variable.role == "data" else "a coordinate"
+    return f"{kind} ({', '.join(variable.dims)}) of {variable.dtype}"
