@@ -1,0 +1,483 @@
+"""Twenty facial action units as a documented function of blendshapes and mesh.
+
+There is no network behind them. What each estimate is made of comes from the definitions of the Facial Action Coding
+System and from anatomy; its weights are round numbers that were chosen beforehand, nothing is fitted.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facearray.errors import InputError
+from facearray.models.mesh_measures import MEASURES, measure, resting_landmarks
+from facearray.schema import GROUPS
+
+__all__ = [
+    "ACTION_UNITS",
+    "ActionUnit",
+    "Baseline",
+    "Blendshape",
+    "Change",
+    "Combined",
+    "Remainder",
+    "action_units",
+    "resting_baseline",
+]
+
+_Array = NDArray[np.float64]
+_BLENDSHAPES = GROUPS["blendshapes"].features
+_MEASURE_INDEX = {name: index for index, name in enumerate(MEASURES)}
+
+_COMBINE = {
+    "mean": lambda values: np.mean(values, axis=0),
+    "largest": lambda values: np.max(values, axis=0),
+    "smallest": lambda values: np.min(values, axis=0),
+    "product": lambda values: np.prod(values, axis=0),
+    "geometric mean": lambda values: np.prod(values, axis=0) ** (1 / len(values)),
+    "sum up to 1": lambda values: np.minimum(np.sum(values, axis=0), 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What counts as no expression.
+
+    Attributes
+    ----------
+    low, neutral, high
+        (n_measure,) or (n, n_measure) values in the order of ``MEASURES``, in cm of the canonical face: what a rise
+        counts from, what either of two opposite movements counts from, and what a fall counts from.
+    blendshapes
+        (52,) or (n, 52): the part of each blendshape that does not count.
+    """
+
+    low: _Array
+    neutral: _Array
+    high: _Array
+    blendshapes: _Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Readings:
+    """What the terms of the estimates are computed from, one value a face."""
+
+    blendshapes: Mapping[str, _Array]
+    measures: _Array
+    baseline: Baseline
+
+
+@dataclass(frozen=True, slots=True)
+class Blendshape:
+    """A blendshape, or the mean of its left and right."""
+
+    name: str
+
+    def value(self, readings: _Readings) -> _Array:
+        """Value of each face, 0 to 1."""
+        return readings.blendshapes[self.name]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def columns(self) -> list[int]:
+        """Columns of the blendshapes that it is made of."""
+        names = (self.name, f"{self.name}Left", f"{self.name}Right")
+        return [_BLENDSHAPES.index(name) for name in names if name in _BLENDSHAPES]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How far a measure is above (``up``) or below (``down``) its baseline, as a part of ``full`` cm, 0 to 1.
+
+    A movement that has no opposite counts from the low or high end of what a face at rest shows, one that has an
+    opposite (brow up and down) from the ``neutral`` value.
+    """
+
+    direction: Literal["up", "down"]
+    measure: str
+    full: float
+    neutral: bool = False
+
+    def value(self, readings: _Readings) -> _Array:
+        """Value of each face, 0 to 1."""
+        index, baseline, rises = _MEASURE_INDEX[self.measure], readings.baseline, self.direction == "up"
+        base = baseline.neutral if self.neutral else baseline.low if rises else baseline.high
+        change = readings.measures[:, index] - base[..., index]
+        return np.clip((change if rises else -change) / self.full, 0.0, 1.0)
+
+    def __str__(self) -> str:
+        return f"{self.direction}({self.measure}, {self.full:g}{', neutral' if self.neutral else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What a share of a term leaves of 1: lets it hold back others."""
+
+    term: Term
+    share: float = 1.0
+
+    def value(self, readings: _Readings) -> _Array:
+        """Value of each face, 0 to 1."""
+        return 1.0 - self.share * self.term.value(readings)
+
+    def __str__(self) -> str:
+        return f"(1 - {'' if self.share == 1 else f'{self.share:g} '}{self.term})"
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """Several terms as one."""
+
+    how: Literal["mean", "largest", "smallest", "product", "geometric mean", "sum up to 1"]
+    terms: tuple[Term, ...]
+
+    def value(self, readings: _Readings) -> _Array:
+        """Value of each face, 0 to 1."""
+        values: _Array = _COMBINE[self.how]([term.value(readings) for term in self.terms])
+        return values
+
+    def __str__(self) -> str:
+        return f"{self.how} of [{', '.join(map(str, self.terms))}]"
+
+
+Term = Blendshape | Change | Remainder | Combined
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUnit:
+    """An action unit and how it is estimated.
+
+    Attributes
+    ----------
+    name, title, definition, muscle
+        From the Facial Action Coding System.
+    trust
+        How far the estimate can be relied on: ``"good"``, ``"fair"`` or ``"poor"``.
+    terms
+        Weights, which sum to 1, and what they multiply.
+    """
+
+    name: str
+    title: str
+    definition: str
+    muscle: str
+    trust: Literal["good", "fair", "poor"]
+    terms: tuple[tuple[float, Term], ...]
+
+    @property
+    def formula(self) -> str:
+        """The estimate in one line.
+
+        Examples
+        --------
+        >>> ACTION_UNITS["AU01"].formula
+        '0.5 browInnerUp + 0.5 up(brow_in, 1.2)'
+        """
+        return " + ".join(f"{weight:g} {term}" for weight, term in self.terms)
+
+    def value(self, readings: _Readings) -> _Array:
+        """Intensity of each face, 0 to 1."""
+        values: _Array = np.sum([weight * term.value(readings) for weight, term in self.terms], axis=0)
+        return values
+
+
+def _up(measure: str, full: float, *, neutral: bool = False) -> Change:
+    return Change("up", measure, full, neutral)
+
+
+def _down(measure: str, full: float, *, neutral: bool = False) -> Change:
+    return Change("down", measure, full, neutral)
+
+
+def _all(how: Literal["mean", "largest", "smallest", "product", "geometric mean", "sum up to 1"], *terms: Term) -> Term:
+    return Combined(how, terms)
+
+
+_SMILE = _all("mean", Blendshape("mouthSmile"), _up("corner_y", 0.8))
+_OPEN_EYES = Remainder(Blendshape("eyeBlink"))
+_LITTLE_SMILE = Remainder(_SMILE, 0.5)
+_CLOSED_LIPS = Remainder(_up("gap", 0.6))
+_BLINK, _SHUT = Blendshape("eyeBlink"), _down("aperture", 1.0)
+
+#: Every action unit by name, in storage order.
+ACTION_UNITS: Mapping[str, ActionUnit] = MappingProxyType(
+    {
+        unit.name: unit
+        for unit in (
+            ActionUnit(
+                "AU01",
+                "inner brow raiser",
+                "inner brow up, oblique",
+                "frontalis, medial part",
+                "good",
+                ((0.5, Blendshape("browInnerUp")), (0.5, _up("brow_in", 1.2))),
+            ),
+            ActionUnit(
+                "AU02",
+                "outer brow raiser",
+                "outer brow arched up",
+                "frontalis, lateral part",
+                "good",
+                ((0.5, Blendshape("browOuterUp")), (0.5, _up("brow_out", 1.0))),
+            ),
+            ActionUnit(
+                "AU04",
+                "brow lowerer",
+                "brows down or together; with AU01 raised but knit",
+                "corrugator, depressor supercilii, procerus",
+                "poor",
+                (
+                    (0.4, Blendshape("browDown")),
+                    (0.2, _down("brow_gap", 0.5, neutral=True)),
+                    (0.4, _all("largest", _down("brow_in", 0.6, neutral=True), _up("oblique", 0.4, neutral=True))),
+                ),
+            ),
+            ActionUnit(
+                "AU05",
+                "upper lid raiser",
+                "upper lid up, more of the white shows",
+                "levator palpebrae",
+                "fair",
+                (
+                    (0.6, _all("product", Blendshape("eyeWide"), _OPEN_EYES)),
+                    (0.4, _all("product", _up("upper_lid", 0.3), _OPEN_EYES)),
+                ),
+            ),
+            ActionUnit(
+                "AU06",
+                "cheek raiser",
+                "cheeks and infraorbital triangle up, crow's feet",
+                "orbicularis oculi, orbital part",
+                "fair",
+                (
+                    (0.25, Blendshape("cheekSquint")),
+                    (0.25, _up("cheek", 0.5)),
+                    (0.25, _up("cheek_x", 0.8)),
+                    (0.25, _all("geometric mean", Blendshape("eyeSquint"), _SMILE)),
+                ),
+            ),
+            ActionUnit(
+                "AU07",
+                "lid tightener",
+                "lower lid up and tense, aperture narrow",
+                "orbicularis oculi, palpebral part",
+                "good",
+                (
+                    (0.5, _all("product", Blendshape("eyeSquint"), _OPEN_EYES)),
+                    (0.3, _all("product", _up("lower_lid", 0.3), _OPEN_EYES)),
+                    (0.2, _all("product", _down("aperture", 0.5), _OPEN_EYES)),
+                ),
+            ),
+            ActionUnit(
+                "AU09",
+                "nose wrinkler",
+                "wings of the nose up, its root wrinkled, brow down",
+                "levator labii superioris alaeque nasi",
+                "poor",
+                (
+                    (0.6, Blendshape("noseSneer")),
+                    (0.4, _all("smallest", _up("ala", 0.4), _down("brow_in", 0.6, neutral=True))),
+                ),
+            ),
+            ActionUnit(
+                "AU10",
+                "upper lip raiser",
+                "upper lip up, nasolabial fold pouched",
+                "levator labii superioris",
+                "fair",
+                ((0.4, Blendshape("mouthUpperUp")), (0.4, _up("upper_lip", 0.6)), (0.2, _up("fold", 0.6))),
+            ),
+            ActionUnit(
+                "AU11",
+                "nasolabial deepener",
+                "upper and middle nasolabial fold deepened",
+                "zygomaticus minor",
+                "poor",
+                ((0.5, _up("fold", 0.6)), (0.5, _up("fold_x", 0.8))),
+            ),
+            ActionUnit(
+                "AU12",
+                "lip corner puller",
+                "lip corners up and out",
+                "zygomaticus major",
+                "good",
+                ((0.5, Blendshape("mouthSmile")), (0.25, _up("corner_y", 0.8)), (0.25, _up("width", 1.5))),
+            ),
+            ActionUnit(
+                "AU14",
+                "dimpler",
+                "lip corners tightened, in and back",
+                "buccinator",
+                "fair",
+                ((0.4, Blendshape("mouthDimple")), (0.3, _down("corner_z", 0.6)), (0.3, _down("corner_height", 0.6))),
+            ),
+            ActionUnit(
+                "AU15",
+                "lip corner depressor",
+                "lip corners down",
+                "depressor anguli oris",
+                "poor",
+                ((0.5, Blendshape("mouthFrown")), (0.5, _down("corner_rel", 0.6, neutral=True))),
+            ),
+            ActionUnit(
+                "AU17",
+                "chin raiser",
+                "chin boss and lower lip up, arched",
+                "mentalis",
+                "poor",
+                ((0.4, Blendshape("mouthShrugLower")), (0.3, _down("boss", 0.6)), (0.3, _up("arch", 0.5))),
+            ),
+            ActionUnit(
+                "AU20",
+                "lip stretcher",
+                "lip corners back, lips flat",
+                "risorius, platysma",
+                "poor",
+                (
+                    (0.4, Blendshape("mouthStretch")),
+                    (0.3, _all("product", _up("width", 1.5, neutral=True), _LITTLE_SMILE)),
+                    (0.15, _all("product", _down("upper_thickness", 0.4, neutral=True), _LITTLE_SMILE)),
+                    (0.15, _all("product", _down("lower_thickness", 0.4, neutral=True), _LITTLE_SMILE)),
+                ),
+            ),
+            ActionUnit(
+                "AU23",
+                "lip tightener",
+                "lips tight, narrow, thinner",
+                "orbicularis oris",
+                "fair",
+                (
+                    (0.3, Blendshape("mouthPress")),
+                    (0.3, _all("mean", Blendshape("mouthRollLower"), Blendshape("mouthRollUpper"))),
+                    (0.4, _down("width", 1.0, neutral=True)),
+                ),
+            ),
+            ActionUnit(
+                "AU24",
+                "lip pressor",
+                "lips pressed together",
+                "orbicularis oris",
+                "fair",
+                (
+                    (0.5, _all("product", Blendshape("mouthPress"), _CLOSED_LIPS)),
+                    (0.3, _all("product", _down("upper_thickness", 0.4), _CLOSED_LIPS)),
+                    (0.2, _all("product", _down("lower_thickness", 0.4), _CLOSED_LIPS)),
+                ),
+            ),
+            ActionUnit(
+                "AU25",
+                "lips part",
+                "lips apart",
+                "depressor labii, relaxed mentalis",
+                "good",
+                ((0.7, _up("gap", 1.2)), (0.15, Blendshape("jawOpen")), (0.15, Blendshape("mouthLowerDown"))),
+            ),
+            ActionUnit(
+                "AU26",
+                "jaw drop",
+                "mandible down",
+                "masseter, relaxed",
+                "fair",
+                (
+                    (0.4, _all("sum up to 1", Blendshape("jawOpen"), Blendshape("mouthClose"))),
+                    (0.4, _up("chin", 2.0)),
+                    (0.2, _down("lower_lip", 1.5)),
+                ),
+            ),
+            ActionUnit(
+                "AU28",
+                "lip suck",
+                "lips rolled in",
+                "orbicularis oris",
+                "poor",
+                (
+                    (0.4, Blendshape("mouthRollLower")),
+                    (0.2, Blendshape("mouthRollUpper")),
+                    (0.2, _down("lower_thickness", 0.5)),
+                    (0.2, _down("upper_thickness", 0.5)),
+                ),
+            ),
+            ActionUnit(
+                "AU43",
+                "eyes closed",
+                "lids shut",
+                "levator palpebrae, relaxed",
+                "good",
+                ((0.5, _all("product", _BLINK, _BLINK)), (0.5, _all("product", _SHUT, _SHUT))),
+            ),
+        )
+    }
+)
+
+
+def action_units(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | None = None) -> NDArray[np.float32]:
+    """Estimate the intensity of 20 action units.
+
+    Parameters
+    ----------
+    blendshapes
+        (n, 52) values 0 to 1 in the order of the feature group ``blendshapes``.
+    landmarks
+        (n, 478, 3) points in pixels (x right, y down, z away from the camera, in the same scale).
+    baseline
+        What counts as no expression; by default :func:`resting_baseline`, with which the values of a face depend on
+        nothing but that face.
+
+    Returns
+    -------
+    ndarray
+        (n, 20) intensities 0 to 1 in the order of the feature group ``aus``. NaN for a face with a missing point or
+        blendshape.
+
+    Raises
+    ------
+    InputError
+        If blendshapes or landmarks have another shape, or not the same number of faces.
+    """
+    shapes, values = np.asarray(blendshapes, np.float64), measure(landmarks)
+    if shapes.shape != (len(values), len(_BLENDSHAPES)):
+        raise InputError(f"found blendshapes of shape {shapes.shape}; expected {(len(values), len(_BLENDSHAPES))}")
+    missing = np.isnan(values).any(axis=(1, 2)) | ~np.isfinite(shapes).all(axis=1)
+    baseline = resting_baseline() if baseline is None else baseline
+    shapes = np.clip((shapes - baseline.blendshapes) / (1.0 - baseline.blendshapes), 0.0, 1.0)
+    by_name = {name: shapes[:, columns].mean(axis=1) for name, columns in _blendshape_columns().items()}
+    readings = _Readings(by_name, values.mean(axis=2), baseline)
+    intensities = np.stack([unit.value(readings) for unit in ACTION_UNITS.values()], axis=1)
+    intensities[missing] = np.nan
+    return intensities.astype(np.float32)
+
+
+@functools.cache
+def resting_baseline() -> Baseline:
+    """Return the baseline of the canonical face: its measures at rest, and blendshapes that count from 0.
+
+    Where faces of one person can be pooled, a baseline of that person takes out how the face differs from the
+    canonical one.
+    """
+    resting, none = measure(resting_landmarks()[None])[0].mean(axis=1), np.zeros(len(_BLENDSHAPES))
+    resting.flags.writeable = none.flags.writeable = False
+    return Baseline(low=resting, neutral=resting, high=resting, blendshapes=none)
+
+
+@functools.cache
+def _blendshape_columns() -> dict[str, list[int]]:
+    def names(term: Term) -> set[Blendshape]:
+        match term:
+            case Blendshape():
+                return {term}
+            case Remainder():
+                return names(term.term)
+            case Combined():
+                return {name for part in term.terms for name in names(part)}
+            case Change():
+                return set()
+
+    used = {shape for unit in ACTION_UNITS.values() for _, term in unit.terms for shape in names(term)}
+    return {shape.name: shape.columns() for shape in sorted(used, key=str)}
