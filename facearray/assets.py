@@ -1,0 +1,204 @@
+"""Named, hash-checked files: model weights and sample recordings.
+
+None of them is part of the package. Every file has one name, one size, one SHA-256 and an ordered list of places that
+it can come from; whichever of them answers, the hash decides. A file is looked for
+
+1. in the folder that ``FACEARRAY_ASSETS`` names, for machines without a network;
+2. in the cache: the folder ``assets`` below the one that ``FACEARRAY_CACHE`` names, or below the user's cache folder;
+3. in its sources, from which it goes to the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import get_args
+
+from facearray._assets.registry import ASSETS, Asset, Kind
+from facearray.errors import AssetError, unknown_names
+
+__all__ = ["ASSETS", "Asset", "Kind", "path", "pull", "sha256", "status"]
+
+#: Seconds to wait for another process that is fetching.
+_LOCK_TIMEOUT = 1800.0
+
+
+def path(name: str) -> Path:
+    """Where a file is on this machine; it is fetched first if it has to be.
+
+    Parameters
+    ----------
+    name
+        Name of the file, one of ``ASSETS``.
+
+    Returns
+    -------
+    Path
+        Of a file whose hash is the registered one.
+
+    Raises
+    ------
+    InputError
+        If there is no file of that name.
+    AssetError
+        If the file cannot be fetched, or ``FACEARRAY_ASSETS`` holds a different file of that name.
+    """
+    return pull([name])[name]
+
+
+def pull(names: Iterable[str] | None = None, *, kind: Kind | None = None, progress: bool = True) -> dict[str, Path]:
+    """Fetch the files that are not on this machine yet.
+
+    Several processes may do this at once: one fetches, the others wait for it and use what it brought.
+
+    Parameters
+    ----------
+    names
+        Names of the files; all of them by default.
+    kind
+        Only files of this kind.
+    progress
+        Show a progress bar if standard error is a terminal.
+
+    Returns
+    -------
+    dict
+        From name to path.
+
+    Raises
+    ------
+    InputError
+        If a name or the kind does not exist.
+    AssetError
+        If any file cannot be had; it lists every source that was tried, with its reason. The others are in the
+        cache all the same.
+    """
+    assets = _select(names, kind)
+    found = _find(assets)
+    if len(found) < len(assets):
+        with _lock(_cache_folder()):
+            found = _find(assets)
+            found |= _fetch([asset for asset in assets if asset.name not in found], progress=progress)
+    return {asset.name: found[asset.name] for asset in assets}
+
+
+def status() -> list[tuple[Asset, Path | None]]:
+    """Every file, with its path if it is on this machine already; nothing is fetched.
+
+    Raises
+    ------
+    AssetError
+        If ``FACEARRAY_ASSETS`` holds a file that is not the registered one.
+    """
+    found = _find(ASSETS.values())
+    return [(asset, found.get(asset.name)) for asset in ASSETS.values()]
+
+
+def sha256(name: str) -> str:
+    """Give the registered hash of a file, which need not be on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no file of that name.
+
+    Examples
+    --------
+    >>> sha256("face_landmarker.task")[:8]
+    '64184e22'
+    """
+    (asset,) = _select([name], None)
+    return asset.sha256
+
+
+def _select(names: Iterable[str] | None, kind: Kind | None) -> list[Asset]:
+    if kind is not None and kind not in get_args(Kind):
+        raise unknown_names("kind of asset", [kind], get_args(Kind))
+    wanted = list(ASSETS) if names is None else list(dict.fromkeys(names))
+    if unknown := [name for name in wanted if name not in ASSETS]:
+        raise unknown_names("asset", unknown, list(ASSETS))
+    return [ASSETS[name] for name in wanted if kind in (None, ASSETS[name].kind)]
+
+
+def _find(assets: Iterable[Asset]) -> dict[str, Path]:
+    """Paths of files that are here; a wrong one is an error in the given folder, and counts as absent in the cache."""
+    given, cache = _given_folder(), _cache_folder()
+    found, wrong = {}, []
+    for asset in assets:
+        if given and (own := given / asset.name).is_file():
+            found[asset.name] = own
+            if problem := _problem(asset, own):
+                wrong.append(f"  - {own}: {problem}\n")
+        elif (cached := cache / asset.name).is_file() and not _problem(asset, cached):
+            found[asset.name] = cached
+    if wrong:
+        raise AssetError(
+            f"the folder of FACEARRAY_ASSETS has files that are not the registered ones:\n{''.join(wrong)}"
+            "replace or remove them, or unset FACEARRAY_ASSETS"
+        )
+    return found
+
+
+def _given_folder() -> Path | None:
+    chosen = os.environ.get("FACEARRAY_ASSETS")
+    if not chosen:
+        return None
+    folder = Path(chosen).expanduser().absolute()
+    if not folder.is_dir():
+        raise AssetError(f"found FACEARRAY_ASSETS={chosen}; expected a folder; name an existing one, or unset it")
+    return folder
+
+
+def _cache_folder() -> Path:
+    import platformdirs
+
+    chosen = os.environ.get("FACEARRAY_CACHE")
+    root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("facearray")
+    return root / "assets"
+
+
+def _problem(asset: Asset, file: Path) -> str:
+    stat = file.stat()
+    return asset.problem(stat.st_size, _hash_of_file(file, stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=1024)
+def _hash_of_file(file: Path, mtime_ns: int, size: int) -> str:  # noqa: ARG001 - what the memory goes by
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _fetch(assets: Iterable[Asset], *, progress: bool) -> dict[str, Path]:
+    from facearray._assets.fetch import Fetcher, progress_bars
+
+    with progress_bars(progress) as bars:
+        fetcher = Fetcher(ASSETS, _cache_folder(), bars)
+        found = {asset.name: file for asset in assets if (file := fetcher.fetch(asset))}
+    fetcher.raise_for_failures()
+    return found
+
+
+@contextmanager
+def _lock(cache: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    from facearray._assets.fetch import unwritable
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(cache / ".lock")
+        lock.acquire(timeout=_LOCK_TIMEOUT)
+    except Timeout:
+        raise AssetError(
+            f"another process has been fetching files into {cache} for {_LOCK_TIMEOUT:.0f} s; end it and try again"
+        ) from None
+    except OSError as error:
+        raise unwritable(cache, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
