@@ -1,1 +1,65 @@
-"""Faces in videos as one labelled dataset."""
+"""Faces in videos as one labelled dataset.
+
+Import it as ``import facearray as fa``. That registers the accessor ``.fex`` on xarray's Datasets and DataArrays and
+loads nothing heavy: every name below is looked up in its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from facearray import accessor  # registers .fex
+from facearray.errors import FaceArrayError
+
+if TYPE_CHECKING:
+    from facearray import assets, datasets, errors, plot, schema, selectors
+    from facearray.detect.run import detect
+    from facearray.io.store import open_store, save
+
+    __version__: str
+
+__all__ = [
+    "FaceArrayError",
+    "__version__",
+    "accessor",
+    "assets",
+    "datasets",
+    "detect",
+    "errors",
+    "open_store",
+    "plot",
+    "save",
+    "schema",
+    "selectors",
+]
+
+_FUNCTIONS = {
+    "detect": "facearray.detect.run",
+    "open_store": "facearray.io.store",
+    "save": "facearray.io.store",
+}
+_MODULES = ("assets", "datasets", "errors", "plot", "schema", "selectors")
+
+# The first import of a subpackage binds its name here. `detect` is the function's, so that import is made now.
+importlib.import_module("facearray.detect")
+globals().pop("detect", None)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        value = getattr(importlib.import_module(_FUNCTIONS[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"facearray.{name}")
+    elif name == "__version__":
+        from importlib.metadata import version
+
+        value = version("facearray")
+    else:
+        raise AttributeError(f"module 'facearray' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,1 +1,5 @@
-"""HoloViews pictures and the report."""
+"""Pictures of detections and results, as HoloViews objects that are never shown by us."""
+
+from facearray.plot.timeseries import timeseries
+
+__all__ = ["timeseries"]

@@ -1,0 +1,66 @@
+"""The accessor ``.fex`` of Datasets and DataArrays.
+
+Every member is a public function whose first argument is the object. A new one is one line here; then run
+``python tools/accessor_stub.py`` to renew the stub that editors and type checkers read.
+"""
+
+from __future__ import annotations
+
+import xarray as xr
+
+from facearray._members import Attribute, Method
+
+__all__ = ["DataArrayAccessor", "DatasetAccessor", "PlotAccessor"]
+
+
+class PlotAccessor:
+    """Pictures of the object, as HoloViews objects."""
+
+    def __init__(self, obj: xr.Dataset) -> None:
+        self._obj = obj
+
+    timeseries = Method("facearray.plot")
+
+
+class DataArrayAccessor:
+    """What facearray offers on a DataArray."""
+
+    def __init__(self, obj: xr.DataArray) -> None:
+        self._obj = obj
+
+    select = Method("facearray.selectors")
+    aus = Attribute("facearray.selectors")
+    emotions = Attribute("facearray.selectors")
+    poses = Attribute("facearray.selectors")
+    gaze = Attribute("facearray.selectors")
+    affect = Attribute("facearray.selectors")
+    blendshapes = Attribute("facearray.selectors")
+    facebox = Attribute("facearray.selectors")
+    time = Attribute("facearray.selectors")
+
+
+class DatasetAccessor(DataArrayAccessor):
+    """What facearray offers on a Dataset."""
+
+    def __init__(self, obj: xr.Dataset) -> None:
+        self._obj = obj
+
+    landmarks = Attribute("facearray.selectors")
+    embedding = Attribute("facearray.selectors")
+
+    @property
+    def plot(self) -> PlotAccessor:
+        """Pictures of the Dataset, as HoloViews objects."""
+        return PlotAccessor(self._obj)
+
+
+def _register() -> None:
+    for cls in (xr.Dataset, xr.DataArray):
+        # A second import of this module replaces its own accessors; only one of another package is a clash.
+        if getattr(getattr(cls, "fex", None), "__module__", None) == __name__:
+            delattr(cls, "fex")
+    xr.register_dataset_accessor("fex")(DatasetAccessor)
+    xr.register_dataarray_accessor("fex")(DataArrayAccessor)
+
+
+_register()

@@ -1,0 +1,52 @@
+"""Made by tools/accessor_stub.py; change the functions instead."""
+
+from collections.abc import Iterable
+
+import holoviews as hv
+import xarray as xr
+
+class PlotAccessor:
+    def __init__(self, obj: xr.Dataset) -> None: ...
+    def timeseries(self, features: str | Iterable[str] = "aus", *, max_points: int = 2000) -> hv.Layout:
+        """Draw the time courses of features: one panel a group and unit, seconds from left to right."""
+
+class DataArrayAccessor:
+    def __init__(self, obj: xr.DataArray) -> None: ...
+    def select(self, what: str | Iterable[str]) -> xr.Dataset | xr.DataArray:
+        """Select features by their names and the names of their groups."""
+    @property
+    def aus(self) -> xr.Dataset | xr.DataArray:
+        """Select the facial action units, ``AU01`` to ``AU43``: intensities from 0 to 1."""
+    @property
+    def emotions(self) -> xr.Dataset | xr.DataArray:
+        """Select the probabilities of the seven expressions, ``anger`` to ``neutral``, which sum to 1."""
+    @property
+    def poses(self) -> xr.Dataset | xr.DataArray:
+        """Select the head's rotation ``Pitch Roll Yaw`` in degrees and position ``X Y Z`` in cm."""
+    @property
+    def gaze(self) -> xr.Dataset | xr.DataArray:
+        """Select the direction of gaze, ``gaze_pitch gaze_yaw``, in degrees."""
+    @property
+    def affect(self) -> xr.Dataset | xr.DataArray:
+        """Select ``valence`` and ``arousal``, from -1 to 1."""
+    @property
+    def blendshapes(self) -> xr.Dataset | xr.DataArray:
+        """Select the 52 ARKit blendshapes, from 0 to 1."""
+    @property
+    def facebox(self) -> xr.Dataset | xr.DataArray:
+        """Select the face's box in pixels of the source frame and the detector's score."""
+    @property
+    def time(self) -> xr.DataArray:
+        """Select the presentation times of the frames, in seconds."""
+
+class DatasetAccessor(DataArrayAccessor):
+    def __init__(self, obj: xr.Dataset) -> None: ...
+    @property
+    def landmarks(self) -> xr.DataArray:
+        """Select the points of the face mesh, in pixels of the source frame."""
+    @property
+    def embedding(self) -> xr.DataArray:
+        """Select the identity embeddings, each of unit L2 norm."""
+    @property
+    def plot(self) -> PlotAccessor:
+        """Pictures of the Dataset, as HoloViews objects."""

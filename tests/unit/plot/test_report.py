@@ -1,0 +1,195 @@
+"""The report: a table and time courses in one file that asks for nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from facearray import schema
+from facearray.errors import SchemaError
+from facearray.plot import report
+from facearray.plot.report import video_table, write_report
+
+NAMES = ("FaceScore", "AU01", "AU12", "happiness", "Pitch", "Z")
+
+
+def detections(n_frames: dict[str, int], n_face: int = 1) -> xr.Dataset:
+    """Videos with a face in every frame but the second; those of no frames have failed."""
+    capacity = max([4, *n_frames.values()])
+    numbers = np.array([[i if i < n else -1 for i in range(capacity)] for n in n_frames.values()], "i4")
+    values = np.random.default_rng(0).random((*numbers.shape, n_face, len(NAMES)), dtype="f4")
+    values[numbers < 0] = np.nan
+    values[:, 1] = np.nan
+    found = np.where(numbers < 0, -1, n_face).astype("i2")
+    found[:, 1] = np.minimum(found[:, 1], 0)
+    text = np.dtypes.StringDType()
+    frames = np.array(list(n_frames.values()))
+    return xr.Dataset(
+        {"features": (("video", "frame", "face", "feature"), values)},
+        coords={
+            "video": ("video", np.array(list(n_frames), text)),
+            "feature": ("feature", np.array(NAMES, text)),
+            "group": ("feature", np.array([schema.FEATURES[name].group for name in NAMES], text)),
+            "unit": ("feature", np.array([schema.FEATURES[name].unit for name in NAMES], text)),
+            "status": ("video", np.array(["done" if n else "failed" for n in frames], text)),
+            "error": ("video", np.array(["" if n else "found <b>text</b>; expected a video" for n in frames], text)),
+            "source": ("video", np.array([f"/home/someone/{label}" for label in n_frames], text)),
+            "fps": ("video", np.where(frames > 1, 25.0, np.nan)),
+            "duration": ("video", frames / 25),
+            "frame_number": (("video", "frame"), numbers),
+            "timestamp": (("video", "frame"), np.where(numbers < 0, np.nan, numbers / 25)),
+            "n_faces_found": (("video", "frame"), found),
+        },
+        attrs={"detector": "mediapipe", "detector_version": "1"},
+    )
+
+
+class Page(HTMLParser):
+    """The text, the scripts and the addresses of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+        self.options: list[str] = []
+        self.items: list[dict] = []
+        self.cells: list[str] = []
+        self._in: list[str] = []
+        self.policy = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        fields = dict(attrs)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
+        if fields.get("http-equiv") == "Content-Security-Policy":
+            self.policy = fields["content"] or ""
+        self.tags.append(tag)
+        self._in.append("item" if fields.get("type") == "application/json" else tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in.append("")
+
+    def handle_data(self, data: str) -> None:
+        where = self._in[-1] if self._in else ""
+        if where == "item":
+            self.items.append(json.loads(data))
+        elif where == "option":
+            self.options.append(data)
+        elif where == "td":
+            self.cells.append(data)
+
+
+@pytest.fixture
+def ds() -> xr.Dataset:
+    return detections({"a.mp4": 4, "picture.jpg": 1, "broken.mp4": 0, "c.mp4": 3})
+
+
+def test_video_table__counts_real_frames_only(ds):
+    expected = pd.DataFrame(
+        {
+            "status": ["done", "done", "failed", "done"],
+            "frames": [4, 1, 0, 3],
+            "faces found": [3, 1, 0, 2],
+            "detection rate": [0.75, 1.0, np.nan, 2 / 3],
+            "fps": [25.0, np.nan, np.nan, 25.0],
+            "duration": [0.16, 0.04, 0.0, 0.12],
+            "error": ["", "", "found <b>text</b>; expected a video", ""],
+        },
+        index=pd.Index(["a.mp4", "picture.jpg", "broken.mp4", "c.mp4"], name="video"),
+    )
+    pd.testing.assert_frame_equal(video_table(ds), expected, check_dtype=False)
+
+
+def test_write_report__shows_every_video(ds, tmp_path):
+    path = write_report(ds, tmp_path / "report.html")
+    page = Page(path.read_text(encoding="utf-8"))
+    assert page.options == ["a.mp4", "picture.jpg", "c.mp4"]
+    assert [item["text"] for item in page.items] == [
+        "A face in 3 of 4 frames.",
+        "A face in 1 of 1 frame.",
+        "A face in 2 of 3 frames.",
+    ]
+    assert [len(item["plots"]) for item in page.items] == [1, 1, 1]
+    assert page.cells[0] == "broken.mp4"
+    assert "found <b>text</b>; expected a video" in page.cells
+    assert "b" not in page.tags
+
+
+def test_write_report__asks_for_nothing_and_shows_no_pictures(ds, tmp_path):
+    write_report(ds, tmp_path / "first.html")
+    # The second page is written when everything that Bokeh and Panel register is loaded.
+    html = write_report(ds, tmp_path / "second.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.addresses == []
+    assert "default-src 'none'" in page.policy
+    assert "img" not in page.tags
+    assert "/home/someone" not in html
+
+
+def test_write_report__leaves_one_file(ds, tmp_path):
+    write_report(ds, tmp_path / "report.html")
+    write_report(ds.isel(video=[0]), tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).options == ["a.mp4"]
+
+
+def test_write_report__video_without_faces(ds, tmp_path):
+    empty = ds.isel(video=[0]).assign(features=ds.features.isel(video=[0]) * np.nan)
+    page = Page(write_report(empty, tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert page.items == [{"text": "A face in 0 of 4 frames.", "plots": []}]
+
+
+def test_write_report__only_failed_videos(ds, tmp_path):
+    html = write_report(ds.isel(video=[2]), tmp_path / "report.html").read_text(encoding="utf-8")
+    assert Page(html).options == []
+    assert "there is nothing to draw" in html
+
+
+def test_write_report__one_picture_for_each_face(tmp_path):
+    page = Page(write_report(detections({"a.mp4": 4}, n_face=2), tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert [plot["heading"] for plot in page.items[0]["plots"]] == ["Face slot 0", "Face slot 1"]
+
+
+def test_write_report__text_of_labels_cannot_become_markup(tmp_path):
+    label = "</script><script>alert(1)</script>.mp4"
+    html = write_report(detections({label: 4}), tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in html
+    assert Page(html).options == [label]
+
+
+def test_write_report__is_bounded_and_says_what_it_leaves_out(ds, tmp_path, monkeypatch):
+    monkeypatch.setattr(report, "MAX_COURSES", 1)
+    monkeypatch.setattr(report, "MAX_ROWS", 2)
+    html = write_report(ds, tmp_path / "r.html").read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.options == ["a.mp4"]
+    assert "those of the first 1 of 3 videos with frames" in html
+    assert "The table shows 2 of 4 videos, failed ones first" in html
+    assert len(re.findall(r"<tr>", html)) == 2
+
+
+def test_write_report__lazy_store_gives_the_same_page(ds, tmp_path):
+    ds.to_zarr(tmp_path / "s.zarr", consolidated=False)
+    lazy = xr.open_zarr(tmp_path / "s.zarr", chunks=None, consolidated=False)
+    one, two = (write_report(d, tmp_path / f"{i}.html").read_text(encoding="utf-8") for i, d in enumerate((ds, lazy)))
+    assert Page(one).cells == Page(two).cells
+    assert [item["text"] for item in Page(one).items] == [item["text"] for item in Page(two).items]
+
+
+def test_write_report__not_detections(ds, tmp_path):
+    with pytest.raises(SchemaError, match="found no 'n_faces_found'"):
+        write_report(ds.drop_vars("n_faces_found"), tmp_path / "r.html")
+    with pytest.raises(SchemaError, match="found no 'features'"):
+        write_report(ds.drop_vars("features"), tmp_path / "r.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_video_table__not_detections(ds):
+    with pytest.raises(SchemaError, match="found no 'fps'"):
+        video_table(ds.drop_vars("fps"))
