@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AssetError",
+    "CapacityError",
+    "DetectorError",
     "FaceArrayError",
     "InputError",
     "LeaseError",
@@ -23,6 +25,35 @@ class FaceArrayError(Exception):
 
 class AssetError(FaceArrayError):
     """A model or sample file is missing, cannot be fetched, or is not the file that was asked for."""
+
+
+class CapacityError(FaceArrayError):
+    """A video has more frames than its store has room for; only the client of a run may grow a store.
+
+    Parameters
+    ----------
+    row
+        Position of the video in the store.
+    capacity
+        Frames that there is room for.
+    n_frames
+        Frames that there are at least.
+    """
+
+    def __init__(self, row: int, capacity: int, n_frames: int) -> None:
+        # All arguments go to the base class, so that the error survives the way back from another process.
+        super().__init__(row, capacity, n_frames)
+        self.row, self.capacity, self.n_frames = row, capacity, n_frames
+
+    def __str__(self) -> str:
+        return (
+            f"row {self.row}: found room for {self.capacity} frames; expected at least {self.n_frames}; resize the "
+            "store and write the row again"
+        )
+
+
+class DetectorError(FaceArrayError):
+    """A detector raised, or returned something that is not what it promised."""
 
 
 class InputError(FaceArrayError, ValueError):

@@ -6,6 +6,7 @@ the defaults of functions. It imports nothing else of the package but its errors
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,7 +28,7 @@ __all__ = [
     "FEATURES",
     "FRAMES_PER_CHUNK",
     "GROUPS",
-    "MAX_SHARD_BYTES",
+    "MAX_CHUNK_BYTES",
     "SCHEMA_VERSION",
     "Dim",
     "Feature",
@@ -35,22 +36,19 @@ __all__ = [
     "Variable",
     "chunk_shape",
     "feature_names",
-    "shard_shape",
     "validate",
 ]
 
 #: Version of the data model, stored in the root attributes of every store.
 SCHEMA_VERSION = "1"
 
-#: Frames in one chunk of every array that has a ``frame`` dim; frame capacity is a multiple of it.
+#: Frames in one chunk of every array that has a ``frame`` dim; frame capacity is a multiple of it. Chunks are not
+#: gathered into shards: xarray opens a store with one dask block a chunk and then refuses to write such a Dataset to
+#: shards of several chunks, so that copying a store with plain ``open_zarr`` and ``to_zarr`` would fail.
 FRAMES_PER_CHUNK = 1024
 
-#: Frames in one shard, unless that would pass ``MAX_SHARD_BYTES``. A row is written shard by shard, so this is
-#: also what bounds the memory that a writer needs.
-FRAMES_PER_SHARD = 4 * FRAMES_PER_CHUNK
-
-#: Upper limit of a shard's uncompressed size (one chunk of a very wide array may pass it).
-MAX_SHARD_BYTES = 128 * 2**20
+#: Upper limit of a chunk's uncompressed size; the chunks of very wide arrays have fewer frames.
+MAX_CHUNK_BYTES = 128 * 2**20
 
 #: Rows in one chunk of the arrays that have no ``frame`` dim (only the client writes those).
 VIDEOS_PER_CHUNK = 16384
@@ -330,6 +328,8 @@ def feature_names(*groups: str) -> tuple[str, ...]:
 def chunk_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """Shape of one chunk of a variable, given the sizes of the dims.
 
+    A chunk of an array with a ``frame`` dim belongs to one video and is one object of the store.
+
     Examples
     --------
     >>> chunk_shape(DATA_VARS["features"], {"video": 9, "frame": 4096, "face": 2, "feature": 90})
@@ -337,24 +337,13 @@ def chunk_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...]
     """
     if "frame" not in variable.dims:
         return tuple(VIDEOS_PER_CHUNK if d == "video" else sizes[d] for d in variable.dims)
-    fixed = {"video": 1, "frame": FRAMES_PER_CHUNK}
+    per_frame = math.prod(sizes[d] for d in variable.dims if d not in ("video", "frame"))
+    frame_bytes = per_frame * variable.numpy_dtype.itemsize
+    n_frames = FRAMES_PER_CHUNK
+    while n_frames > 1 and n_frames * frame_bytes > MAX_CHUNK_BYTES:
+        n_frames //= 2
+    fixed = {"video": 1, "frame": n_frames}
     return tuple(fixed.get(d, sizes[d]) for d in variable.dims)
-
-
-def shard_shape(variable: Variable, sizes: Mapping[str, int]) -> tuple[int, ...] | None:
-    """Shape of one shard of a variable (part of one video), or None for arrays without a ``frame`` dim.
-
-    Examples
-    --------
-    >>> shard_shape(DATA_VARS["features"], {"video": 9, "frame": 4096, "face": 2, "feature": 90})
-    (1, 4096, 2, 90)
-    """
-    if "frame" not in variable.dims:
-        return None
-    chunk = chunk_shape(variable, sizes)
-    chunk_bytes = int(np.prod(chunk)) * variable.numpy_dtype.itemsize
-    n_chunks = min(FRAMES_PER_SHARD // FRAMES_PER_CHUNK, max(1, MAX_SHARD_BYTES // chunk_bytes))
-    return tuple(n_chunks * c if d == "frame" else c for d, c in zip(variable.dims, chunk, strict=True))
 
 
 def validate(ds: xr.Dataset, *, variables: Iterable[str] | None = None) -> None:

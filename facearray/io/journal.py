@@ -1,0 +1,365 @@
+"""The journal beside a store: what was planned, what is done, what failed.
+
+Layout below ``<store>.run/``: ``plan/<n>.json`` tables of labels and fingerprints, ``done/<row // 10000>/<row>.json``
+and ``failed/...`` one marker a row, ``table/<n>.json`` tables of finished rows whose markers are gone. Markers are
+written by whoever computed the row, everything else by the one client that holds the lease.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.abc.store import Store as ZarrStore
+
+from facearray.errors import InputError, StructureError
+from facearray.io.location import Folder, StoreLike
+from facearray.schema import COORDS
+
+__all__ = ["PER_VIDEO", "Journal", "Records", "States"]
+
+#: Rows in one folder of markers and in one file of a table.
+ROWS_PER_PART = 10_000
+
+#: Coordinates that a row's record determines.
+PER_VIDEO = ("n_frames", "fps", "width", "height", "duration", "status", "error")
+
+_MARKER = re.compile(r"(done|failed)/(\d+)/(\d+)\.json")
+_PART = re.compile(r"(plan|table)/(\d+)\.json")
+
+
+class States(Mapping[int, str]):
+    """``"done"`` or ``"failed"`` by row; rows that are neither are not in it.
+
+    Attributes
+    ----------
+    problems
+        A sentence for every file of the journal that is not what it should be.
+    """
+
+    def __init__(self, states: Mapping[int, str], problems: Iterable[str]) -> None:
+        self._states = states
+        self.problems = tuple(problems)
+
+    def __getitem__(self, row: int) -> str:
+        return self._states[row]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+
+class Records(Mapping[int, Mapping[str, Any]]):
+    """What is known about every done or failed row: ``status`` and what its marker holds.
+
+    Attributes
+    ----------
+    problems
+        A sentence for every file of the journal that cannot be used; its rows count as pending.
+    """
+
+    def __init__(self, tables: Iterable[_Table], problems: Iterable[str]) -> None:
+        self._tables = tuple(tables)
+        self._where = {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table["row"])}
+        self.problems = tuple(problems)
+
+    def __getitem__(self, row: int) -> Mapping[str, Any]:
+        table, i = self._where[row]
+        return {key: values[i] for key, values in self._tables[table].items() if key != "row" and values[i] is not None}
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._where)
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def overlay(self, name: str, values: NDArray[Any]) -> None:
+        """Put what the records say about a per-video coordinate into an array over all rows."""
+        missing = {"status": "pending"}.get(name, COORDS[name].fill_value)
+        for table in self._tables:
+            column = table.get(name, [None] * len(table["row"]))
+            values[table["row"]] = [missing if value is None else value for value in column]
+
+
+#: Columns of the same length, ``row`` among them.
+_Table = dict[str, list[Any]]
+
+
+class Journal:
+    """The journal of a store.
+
+    Parameters
+    ----------
+    url
+        Path or URL of the journal's folder.
+    storage_options
+        Options of the file system that the URL names.
+    """
+
+    def __init__(self, url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:
+        self.url = os.fspath(url)
+        self.storage_options = storage_options
+        self.folder = Folder(url, storage_options)
+
+    @classmethod
+    def beside(
+        cls,
+        store: StoreLike,
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> Journal:
+        """Return the journal of a store: ``<store>.run``, unless another place is named.
+
+        Raises
+        ------
+        InputError
+            If the store is a Zarr store object, which has no place beside it, and no place is named.
+        """
+        if journal is not None:
+            return cls(journal, storage_options)
+        if isinstance(store, ZarrStore):
+            raise InputError(
+                f"found a store object {store} and no journal; expected journal=URL, because the journal of a store "
+                "object has no place of its own"
+            )
+        return cls(os.fspath(store).rstrip("/") + ".run", storage_options)
+
+    def record(self, rows: Mapping[int, tuple[str, str | None]]) -> None:
+        """Note the label and the fingerprint of the source of rows; what was noted before about them is replaced.
+
+        Parameters
+        ----------
+        rows
+            Row → (label, fingerprint); None where the source has none, because it does not exist.
+        """
+        items = sorted(rows.items())
+        number = self._next_part("plan")
+        for start in range(0, len(items), ROWS_PER_PART):
+            part = items[start : start + ROWS_PER_PART]
+            table: _Table = {
+                "row": [row for row, _ in part],
+                "label": [label for _, (label, _) in part],
+                "fingerprint": [fingerprint for _, (_, fingerprint) in part],
+            }
+            self._write_table(f"plan/{number:08d}.json", table)
+            number += 1
+
+    def labels(self) -> dict[int, str]:
+        """Label of every row that was noted."""
+        return {row: label for row, label, _ in self._plan()}
+
+    def fingerprints(self) -> dict[int, str]:
+        """Fingerprint of every row's source that was noted and has one.
+
+        A row that is missing here was planned by a run that ended before it could note it: note it again.
+        """
+        noted = {row: fingerprint for row, _, fingerprint in self._plan()}
+        return {row: fingerprint for row, fingerprint in noted.items() if fingerprint is not None}
+
+    def check_labels(self, labels: Iterable[str]) -> None:
+        """Check that the journal belongs to a store with these labels.
+
+        Raises
+        ------
+        StructureError
+            If rows were noted under other labels.
+        """
+        known = dict(enumerate(labels))
+        wrong = sorted((row, label) for row, label in self.labels().items() if known.get(row, label) != label)
+        if wrong:
+            shown = "; ".join(f"row {row}: found {label!r}; expected {known[row]!r}" for row, label in wrong[:10])
+            raise StructureError(
+                f"the journal {self.folder.address} belongs to another store ({len(wrong)} labels differ: {shown}); "
+                "move the journal together with its store, or delete it if that store is gone"
+            )
+
+    def mark_done(self, row: int, record: Mapping[str, Any]) -> None:
+        """Mark a row as finished, after its arrays were written.
+
+        Parameters
+        ----------
+        row
+            Position of the video.
+        record
+            ``n_frames``, ``fps``, ``width``, ``height``, ``duration``, and whatever else is worth keeping, as JSON
+            values; NaN is kept as missing.
+
+        Raises
+        ------
+        InputError
+            If one of the five is missing.
+        """
+        missing = sorted(set(PER_VIDEO) - {"status", "error"} - set(record))
+        if missing:
+            raise InputError(f"found a record of row {row} without {', '.join(missing)}; expected all of these")
+        self._mark("done", row, record)
+
+    def mark_failed(self, row: int, error: str, record: Mapping[str, Any] | None = None) -> None:
+        """Mark a row as failed.
+
+        Parameters
+        ----------
+        row
+            Position of the video.
+        error
+            The reason, for people.
+        record
+            Whatever else is worth keeping, as JSON values.
+        """
+        self._mark("failed", row, {**(record or {}), "error": error})
+
+    def states(self) -> States:
+        """List which rows are done and which failed; no marker is read."""
+        tables, problems = self._tables()
+        markers, strange = self._markers()
+        states = {row: state for state, row in markers if state == "failed"}
+        states |= dict.fromkeys((row for table in tables for row in table["row"]), "done")
+        states |= {row: state for state, row in markers if state == "done"}
+        return States(states, sorted([*problems, *strange]))
+
+    def records(self) -> Records:
+        """Read everything about done and failed rows."""
+        tables, problems = self._tables()
+        markers, strange = self._markers()
+        failed, unreadable_failed = self._read_markers(markers, "failed")
+        done, unreadable_done = self._read_markers(markers, "done")
+        # A later table wins, as a marker wins over a table and done over failed.
+        return Records(
+            [*([failed] if failed["row"] else []), *tables, *([done] if done["row"] else [])],
+            sorted([*problems, *strange, *unreadable_failed.values(), *unreadable_done.values()]),
+        )
+
+    def forget(self, rows: int | Iterable[int]) -> None:
+        """Make rows pending again; give all of them at once."""
+        wanted = {rows} if isinstance(rows, int) else set(rows)
+        markers, _ = self._markers()
+        for name in self._parts("table"):
+            table = self._read_table(name)
+            if isinstance(table, dict) and wanted.intersection(table["row"]):
+                keep = [i for i, row in enumerate(table["row"]) if row not in wanted]
+                self._write_table(name, {key: [values[i] for i in keep] for key, values in table.items()})
+        self.folder.remove(name for (_, row), name in markers.items() if row in wanted)
+
+    def compact(self) -> list[str]:
+        """Move the markers of finished rows into tables, so that listing stays cheap.
+
+        Interrupted at any point, nothing is lost and nothing counts twice.
+
+        Returns
+        -------
+        list of str
+            A sentence for every marker that cannot be read. Such a marker is deleted: its row counts as pending.
+        """
+        markers, _ = self._markers()
+        names = {row: name for (state, row), name in markers.items() if state == "done"}
+        table, unreadable = self._read_markers(markers, "done")
+        number = self._next_part("table")
+        for start in range(0, len(table["row"]), ROWS_PER_PART):
+            part = {key: values[start : start + ROWS_PER_PART] for key, values in table.items()}
+            self._write_table(f"table/{number:08d}.json", part)
+            self.folder.remove(names[row] for row in part["row"])
+            number += 1
+        self.folder.remove(names[row] for row in unreadable)
+        return sorted(f"{text}; its row is computed again" for text in unreadable.values())
+
+    def erase(self) -> None:
+        """Delete everything but the lease."""
+        for name in ("done", "failed", "plan", "table"):
+            self.folder.remove_tree(name)
+
+    def _mark(self, state: str, row: int, record: Mapping[str, Any]) -> None:
+        self.folder.write(f"{state}/{row // ROWS_PER_PART}/{row}.json", _to_json(record))
+
+    def _markers(self) -> tuple[dict[tuple[str, int], str], list[str]]:
+        """Return (state, row) → file name of every marker, and a sentence for every other file."""
+        found: dict[tuple[str, int], str] = {}
+        problems = []
+        for name, size in (self.folder.list("done") | self.folder.list("failed")).items():
+            match = _MARKER.fullmatch(name)
+            if match is None or int(match[3]) // ROWS_PER_PART != int(match[2]):
+                problems.append(f"{self.folder.address}: found {name}, which is no marker; delete it")
+            elif size == 0:
+                problems.append(f"{self.folder.address}: found {name} empty; its row counts as pending")
+            else:
+                found[match[1], int(match[3])] = name
+        return found, problems
+
+    def _read_markers(self, markers: Mapping[tuple[str, int], str], state: str) -> tuple[_Table, dict[int, str]]:
+        """Return the records of one state as a table, and row → problem of those that cannot be read."""
+        names = {row: name for (kind, row), name in sorted(markers.items()) if kind == state}
+        contents = self.folder.read_many(names.values())
+        records: dict[int, dict[str, Any]] = {}
+        problems = {}
+        for row, name in names.items():
+            if name not in contents:
+                continue
+            record = _from_json(contents[name])
+            if record is None:
+                problems[row] = f"{self.folder.address}: found {name} half written or damaged"
+            else:
+                records[row] = record
+        keys = sorted({key for record in records.values() for key in record} - {"row", "status"})
+        table: _Table = {"row": list(records), "status": [state] * len(records)}
+        table |= {key: [record.get(key) for record in records.values()] for key in keys}
+        return table, problems
+
+    def _tables(self) -> tuple[list[_Table], list[str]]:
+        """Return the tables of finished rows, and a sentence for every file that is none."""
+        found = [self._read_table(name) for name in self._parts("table")]
+        return [t for t in found if isinstance(t, dict)], [t for t in found if isinstance(t, str)]
+
+    def _plan(self) -> Iterator[tuple[int, str, str | None]]:
+        for name in self._parts("plan"):
+            table = self._read_table(name)
+            if isinstance(table, dict):
+                yield from zip(table["row"], table["label"], table["fingerprint"], strict=True)
+
+    def _parts(self, kind: str) -> list[str]:
+        return [name for name in self.folder.list(kind) if _PART.fullmatch(name)]
+
+    def _next_part(self, kind: str) -> int:
+        return 1 + max((int(name[len(kind) + 1 : -5]) for name in self._parts(kind)), default=-1)
+
+    def _read_table(self, name: str) -> _Table | str:
+        """Return a table, or the sentence that says why it cannot be used."""
+        table = _from_json(self.folder.read(name))
+        if table is None or "row" not in table or len({len(column) for column in table.values()}) != 1:
+            return f"{self.folder.address}: found {name} damaged; the rows in it count as pending"
+        return table
+
+    def _write_table(self, name: str, table: _Table) -> None:
+        self.folder.write(name, _to_json(table))
+
+
+def _to_json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
+
+
+def _from_json(content: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _finite(value: Any) -> Any:
+    """Turn NumPy scalars into Python's, and numbers that JSON has no word for into None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

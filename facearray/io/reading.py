@@ -1,0 +1,122 @@
+"""Opening a store as a Dataset."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from zarr.abc.store import Store as ZarrStore
+
+from facearray.errors import InputError, SchemaError, StructureError
+from facearray.io.existing import find_group, incomplete, is_finished
+from facearray.io.journal import PER_VIDEO, Journal
+from facearray.io.location import StoreLike, address, nearby_names, open_zarr_store
+from facearray.schema import COORDS, validate
+
+__all__ = ["open_store", "per_video_coordinates"]
+
+
+def open_store(
+    store: StoreLike,
+    *,
+    chunks: Mapping[str, int] | int | str | None = None,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a store, finished or not.
+
+    Values are read when they are needed. The per-video coordinates of an unfinished store are taken from its
+    journal, so that ``status`` is true at the moment of opening.
+
+    Parameters
+    ----------
+    store
+        Path or URL of the store, or a Zarr store object.
+    chunks
+        None for lazy arrays without dask; anything else as in :func:`xarray.open_zarr`. A block a chunk, as ``{}``
+        makes it, is millions of blocks for large stores: select first, then chunk.
+    journal
+        Path or URL of the store's journal; by default ``<store>.run``. Needed only for an unfinished store that is
+        given as a store object: without it, all its rows are ``pending``.
+    storage_options
+        Options of the file system that a URL names.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (video, frame, face, feature[, landmark, axis][, component]).
+
+    Raises
+    ------
+    InputError
+        If there is nothing at this place.
+    StructureError
+        If there is something else than a Zarr group, or a store whose creation was interrupted.
+    SchemaError
+        If the Zarr group does not follow the schema.
+
+    Examples
+    --------
+    >>> ds = open_store("study.zarr")  # doctest: +SKIP
+    """
+    place = open_zarr_store(store, storage_options, read_only=True).with_read_only(True)
+    group = find_group(place)
+    if group is None:
+        raise InputError(f"no store at {address(store)}; {nearby_names(store, storage_options)}".rstrip("; "))
+    if incomplete(group):
+        raise StructureError(
+            f"{address(store)}: found a store whose creation was interrupted, with nothing in it; make it again"
+        )
+    finished = is_finished(group)
+    try:
+        ds = _open(place, chunks, consolidated=finished)
+        validate(ds)
+    except (SchemaError, ValueError) as error:
+        raise SchemaError(f"{address(store)} cannot be opened as a facearray store: {error}") from error
+    if not finished and (journal is not None or not isinstance(store, ZarrStore)):
+        ds = _overlay(ds, Journal.beside(store, journal=journal, storage_options=storage_options))
+    ds.encoding["source"] = address(store)
+    return ds
+
+
+def per_video_coordinates(stored: Mapping[str, NDArray[Any]], journal: Journal) -> dict[str, NDArray[Any]]:
+    """Bring per-video coordinates up to date with a journal.
+
+    Rows that the journal knows have what it says, or are pending; rows from before the journal keep what is stored.
+
+    Parameters
+    ----------
+    stored
+        Name → (n_video,) values, of the names in :data:`facearray.io.journal.PER_VIDEO`.
+    journal
+        The store's journal.
+    """
+    n_rows = len(stored["status"])
+    planned = np.array([row for row in journal.labels() if row < n_rows], dtype=np.intp)
+    records = journal.records()
+    current = {}
+    for name in PER_VIDEO:
+        values = stored[name].copy()
+        values[planned] = COORDS[name].fill_value
+        records.overlay(name, values)
+        current[name] = values
+    return current
+
+
+def _open(place: ZarrStore, chunks: Any, *, consolidated: bool) -> xr.Dataset:
+    with warnings.catch_warnings():
+        # Blocks of a few videos always cut the per-video coordinates, which have thousands of videos a chunk.
+        warnings.filterwarnings("ignore", message='The specified chunks separate .* dimension "video"')
+        ds: xr.Dataset = xr.open_zarr(place, chunks=chunks, consolidated=consolidated)
+        return ds
+
+
+def _overlay(ds: xr.Dataset, journal: Journal) -> xr.Dataset:
+    stored = {name: ds[name].values for name in PER_VIDEO}
+    current = per_video_coordinates(stored, journal)
+    return ds.assign_coords({name: ds[name].copy(data=values) for name, values in current.items()})
