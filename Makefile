@@ -1,0 +1,66 @@
+# make demo: detect the faces in the sample videos. make test: the tests. Both set up .venv first.
+# Needed on the machine: python3 (3.11 or newer) with its venv module, make, git.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help venv assets demo test test-slow lint docs bench clean
+
+# One thread a process: several processes share the cores, and results do not depend on their number.
+export OMP_NUM_THREADS ?= 1
+
+help:
+	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
+	@echo "make test       the tests (make test-slow: the slow ones too)"
+	@echo "make lint       ruff and mypy"
+	@echo "make docs       the documentation in build/docs"
+	@echo "make bench      the benchmarks, one JSON line each"
+	@echo "make venv       the environment in .venv, which all of these need"
+
+venv: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "found $$($(PYTHON) --version 2>&1); expected Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (a few minutes the first time)"
+	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip && \
+	   $(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[node]'; } || { \
+	  echo "The packages could not be installed; pip says why above. Without a network, point pip to a mirror or to a" >&2; \
+	  echo "folder of wheels with pip's own configuration (PIP_INDEX_URL, PIP_FIND_LINKS) and run make again." >&2; exit 1; }
+	@touch $@
+
+assets: venv
+	@$(BIN)/facearray models pull > /dev/null || { \
+	  echo "Model or sample files are missing; the lines above say which. Where they cannot be downloaded, copy them from" >&2; \
+	  echo "another machine into a folder and name it: FACEARRAY_ASSETS=/the/folder make $(MAKECMDGOALS)" >&2; exit 1; }
+
+demo: assets
+	@$(BIN)/facearray demo --output build/demo
+
+test: assets
+	@$(BIN)/pytest -n 2 -q -m "not slow"
+
+test-slow: assets
+	@$(BIN)/pytest -n 2 -q
+
+lint: venv
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+docs: venv
+	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
+	@echo "build/docs/index.html"
+
+bench: assets
+	@for benchmark in $$(ls benchmarks/*.py | grep -v __init__ | xargs -n 1 basename -s .py); do \
+	  echo "$$benchmark"; $(BIN)/python -m "benchmarks.$$benchmark"; done
+
+clean:
+	@rm -rf build .venv
