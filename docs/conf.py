@@ -1,0 +1,32 @@
+"""Configuration of the documentation; `make docs` builds it."""
+
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+
+project = "facearray"
+author = "The facearray developers"
+copyright = "2026, The facearray developers"  # noqa: A001 - the name that Sphinx reads
+version = release = installed_version("facearray")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "from_the_code",
+]
+exclude_patterns = ["_build"]
+html_theme = "pydata_sphinx_theme"
+html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
+html_title = "facearray"
+html_sidebars = {page: [] for page in ("changelog", "cli", "data_model", "detector", "getting_started", "store")}
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+default_role = "py:obj"
+autodoc_typehints = "signature"
+autosummary_generate = True
+numpydoc_class_members_toctree = False
+numpydoc_show_class_members = False
