@@ -29,8 +29,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (a few minutes the first time)"
-	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pip && \
-	   $(BIN)/python -m pip install --quiet -c constraints.txt --group dev -e '.[node]'; } || { \
+	@{ $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip && \
+	   $(BIN)/python -m pip install -qq -c constraints.txt --group dev -e '.[node]'; } || { \
 	  echo "The packages could not be installed; pip says why above. Without a network, point pip to a mirror or to a" >&2; \
 	  echo "folder of wheels with pip's own configuration (PIP_INDEX_URL, PIP_FIND_LINKS) and run make again." >&2; exit 1; }
 	@touch $@
