@@ -16,7 +16,7 @@ __all__ = ["DataArrayAccessor", "DatasetAccessor", "PlotAccessor"]
 class PlotAccessor:
     """Pictures of the object, as HoloViews objects."""
 
-    def __init__(self, obj: xr.Dataset) -> None:
+    def __init__(self, obj: xr.Dataset | xr.DataArray) -> None:
         self._obj = obj
 
     timeseries = Method("facearray.plot")
@@ -38,6 +38,11 @@ class DataArrayAccessor:
     facebox = Attribute("facearray.selectors")
     time = Attribute("facearray.selectors")
 
+    @property
+    def plot(self) -> PlotAccessor:
+        """Pictures of the object, as HoloViews objects."""
+        return PlotAccessor(self._obj)
+
 
 class DatasetAccessor(DataArrayAccessor):
     """What facearray offers on a Dataset."""
@@ -47,11 +52,6 @@ class DatasetAccessor(DataArrayAccessor):
 
     landmarks = Attribute("facearray.selectors")
     embedding = Attribute("facearray.selectors")
-
-    @property
-    def plot(self) -> PlotAccessor:
-        """Pictures of the Dataset, as HoloViews objects."""
-        return PlotAccessor(self._obj)
 
 
 def _register() -> None:

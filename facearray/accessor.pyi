@@ -6,7 +6,7 @@ import holoviews as hv
 import xarray as xr
 
 class PlotAccessor:
-    def __init__(self, obj: xr.Dataset) -> None: ...
+    def __init__(self, obj: xr.Dataset | xr.DataArray) -> None: ...
     def timeseries(self, features: str | Iterable[str] = "aus", *, max_points: int = 2000) -> hv.Layout:
         """Draw the time courses of features: one panel a group and unit, seconds from left to right."""
 
@@ -38,6 +38,9 @@ class DataArrayAccessor:
     @property
     def time(self) -> xr.DataArray:
         """Select the presentation times of the frames, in seconds."""
+    @property
+    def plot(self) -> PlotAccessor:
+        """Pictures of the object, as HoloViews objects."""
 
 class DatasetAccessor(DataArrayAccessor):
     def __init__(self, obj: xr.Dataset) -> None: ...
@@ -47,6 +50,3 @@ class DatasetAccessor(DataArrayAccessor):
     @property
     def embedding(self) -> xr.DataArray:
         """Select the identity embeddings, each of unit L2 norm."""
-    @property
-    def plot(self) -> PlotAccessor:
-        """Pictures of the Dataset, as HoloViews objects."""

@@ -159,7 +159,7 @@ def _overlay(measure: hv.Dimension, array: xr.DataArray, max_points: int) -> hv.
         legend_position="right",
         legend_limit=len(elements),
         legend_cols=1 + (len(names) - 1) // 12,
-        legend_opts={"label_text_font_size": "8pt", "spacing": 0, "glyph_height": 14, "padding": 4},
+        legend_opts={"label_text_font_size": "8pt", "label_width": 44, "glyph_width": 24, "spacing": 0, "padding": 4},
         click_policy="hide",
         backend="bokeh",
     )

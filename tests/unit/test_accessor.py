@@ -63,7 +63,8 @@ def test_plot_members__are_the_functions(ds):
     for name in (n for n in vars(accessor.PlotAccessor) if not n.startswith("_")):
         function = getattr(plot, name)
         parameters = list(inspect.signature(function).parameters.values())[1:]
-        method = getattr(ds.fex.plot, name)
+        method = getattr(ds.features.fex.plot, name)
+        assert getattr(ds.fex.plot, name).__func__ is method.__func__
         assert inspect.signature(method) == inspect.signature(function).replace(parameters=parameters)
         assert inspect.unwrap(method) is function
 
