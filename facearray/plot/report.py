@@ -107,7 +107,7 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str]) -> Path:
         table=_html_table(table),
         table_note=html.escape(_table_note(table)),
         courses_note=html.escape(_courses_note(table, len(shown))),
-        options="".join(f'<option value="{i}">{html.escape(table.index[row])}</option>' for i, row in enumerate(shown)),
+        options=_options(table.iloc[shown]),
         items="\n".join(_json_script(i, item) for i, item in enumerate(_items(ds, shown.tolist()))),
     )
     path = Path(path)
@@ -123,6 +123,15 @@ def _summary(ds: xr.Dataset, table: pd.DataFrame) -> str:
     if "detector" in ds.attrs:
         parts.append(f"detector {ds.attrs['detector']} {ds.attrs.get('detector_version', '')}".strip())
     return " · ".join(parts)
+
+
+def _options(table: pd.DataFrame) -> str:
+    """Make the menu of the videos, the longest one chosen."""
+    chosen = int(np.argmax(table["frames"])) if len(table) else -1
+    return "".join(
+        f'<option value="{i}"{" selected" * (i == chosen)}>{html.escape(label)}</option>'
+        for i, label in enumerate(table.index)
+    )
 
 
 def _html_table(table: pd.DataFrame) -> str:

@@ -60,6 +60,7 @@ class Page(HTMLParser):
         self.options: list[str] = []
         self.items: list[dict] = []
         self.cells: list[str] = []
+        self.selected: list[int] = []
         self._in: list[str] = []
         self.policy = ""
         self.feed(html)
@@ -70,6 +71,8 @@ class Page(HTMLParser):
         if fields.get("http-equiv") == "Content-Security-Policy":
             self.policy = fields["content"] or ""
         self.tags.append(tag)
+        if "selected" in fields:
+            self.selected.append(int(fields["value"] or -1))
         self._in.append("item" if fields.get("type") == "application/json" else tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -119,6 +122,11 @@ def test_write_report__shows_every_video(ds, tmp_path):
     assert page.cells[0] == "broken.mp4"
     assert "found <b>text</b>; expected a video" in page.cells
     assert "b" not in page.tags
+
+
+def test_write_report__opens_with_the_longest_video(ds, tmp_path):
+    page = Page(write_report(ds.isel(video=[1, 3, 0]), tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert [page.options[i] for i in page.selected] == ["a.mp4"]
 
 
 def test_write_report__asks_for_nothing_and_shows_no_pictures(ds, tmp_path):
