@@ -65,7 +65,8 @@ def make_room(store: ZarrStore, *, overwrite: bool) -> None:
         raise InputError(
             f"{address(store)}: found a store; expected nothing; choose another place, or delete it with overwrite=True"
         )
-    strangers = sorted(set(_names(store)) - {"zarr.json", *group.array_keys()})
+    others = (name for name in _names(store) if name != "zarr.json")
+    strangers = sorted(name for name in others if not sync(store.exists(f"{name}/zarr.json")))
     if strangers:
         raise StructureError(
             f"{address(store)}: found {', '.join(strangers[:10])}, which are no arrays of the store; nothing is "

@@ -221,6 +221,7 @@ class Journal:
         """List which rows are done and which failed; no marker is read."""
         tables, problems = self._tables()
         markers, strange = self._markers()
+        strange += self._foreign("plan")
         states = {row: state for state, row in markers if state == "failed"}
         states |= dict.fromkeys((row for table in tables for row in table["row"]), "done")
         states |= {row: state for state, row in markers if state == "done"}
@@ -229,13 +230,14 @@ class Journal:
     def records(self) -> Records:
         """Read everything about done and failed rows."""
         tables, problems = self._tables()
+        _, unreadable_plan = self._read_parts("plan")
         markers, strange = self._markers()
         failed, unreadable_failed = self._read_markers(markers, "failed")
         done, unreadable_done = self._read_markers(markers, "done")
         # A later table wins, as a marker wins over a table and done over failed.
         return Records(
             [*([failed] if failed["row"] else []), *tables, *([done] if done["row"] else [])],
-            sorted([*problems, *strange, *unreadable_failed.values(), *unreadable_done.values()]),
+            sorted([*problems, *unreadable_plan, *strange, *unreadable_failed.values(), *unreadable_done.values()]),
         )
 
     def forget(self, rows: int | Iterable[int]) -> None:
@@ -314,17 +316,24 @@ class Journal:
 
     def _tables(self) -> tuple[list[_Table], list[str]]:
         """Return the tables of finished rows, and a sentence for every file that is none."""
-        found = [self._read_table(name) for name in self._parts("table")]
-        return [t for t in found if isinstance(t, dict)], [t for t in found if isinstance(t, str)]
+        tables, problems = self._read_parts("table")
+        return tables, problems + self._foreign("table")
 
     def _plan(self) -> Iterator[tuple[int, str, str | None]]:
-        for name in self._parts("plan"):
-            table = self._read_table(name)
-            if isinstance(table, dict):
-                yield from zip(table["row"], table["label"], table["fingerprint"], strict=True)
+        tables, _ = self._read_parts("plan")
+        for table in tables:
+            yield from zip(table["row"], table["label"], table["fingerprint"], strict=True)
+
+    def _read_parts(self, kind: str) -> tuple[list[_Table], list[str]]:
+        found = [self._read_table(name) for name in self._parts(kind)]
+        return [t for t in found if isinstance(t, dict)], [t for t in found if isinstance(t, str)]
 
     def _parts(self, kind: str) -> list[str]:
         return [name for name in self.folder.list(kind) if _PART.fullmatch(name)]
+
+    def _foreign(self, kind: str) -> list[str]:
+        names = (name for name in self.folder.list(kind) if not _PART.fullmatch(name))
+        return [f"{self.folder.address}: found {name}, which is no part of the journal; delete it" for name in names]
 
     def _next_part(self, kind: str) -> int:
         return 1 + max((int(name[len(kind) + 1 : -5]) for name in self._parts(kind)), default=-1)
@@ -333,7 +342,7 @@ class Journal:
         """Return a table, or the sentence that says why it cannot be used."""
         table = _from_json(self.folder.read(name))
         if table is None or "row" not in table or len({len(column) for column in table.values()}) != 1:
-            return f"{self.folder.address}: found {name} damaged; the rows in it count as pending"
+            return f"{self.folder.address}: found {name} damaged; what it says of its rows is not known"
         return table
 
     def _write_table(self, name: str, table: _Table) -> None:

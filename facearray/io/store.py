@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -283,7 +283,6 @@ class Store:
             )
         for name, column in coordinates.items():
             self._array(name)[:] = column
-        self._remove_leftovers()
         consolidate(self._group.store)
 
     @property
@@ -308,6 +307,7 @@ class Store:
             self._array(name)[row // VIDEOS_PER_CHUNK * VIDEOS_PER_CHUNK :] = text_values(list(texts))
 
     def _grow(self, n_rows: int, capacity: int, *, leave_out: str = "") -> None:
+        self._remove_leftovers()
         capacity = max(capacity, *(self._array(name).shape[1] for name in self._row_arrays()))
         for name, array in self._group.arrays():
             if "video" in dims(array) and name != leave_out:
@@ -324,11 +324,19 @@ class Store:
     def _remove_leftovers(self) -> None:
         """Delete temporary files of writes by the client that was killed; rows remove theirs themselves."""
         store = self._group.store
-        if isinstance(store, LocalStore):
-            folders = [store.root, *(store.root / name for name in self._group.array_keys())]
-            folders += [store.root / name / "c" for name in self._group.array_keys() if name not in self._row_arrays()]
-            for path in (leftover for folder in folders for leftover in folder.glob("*.partial")):
-                path.unlink(missing_ok=True)
+        if not isinstance(store, LocalStore):
+            return
+        _unlink(store.root.glob("*.partial"))
+        row_arrays = self._row_arrays()
+        for name in self._group.array_keys():
+            _unlink((store.root / name).glob("*.partial"))
+            if name not in row_arrays:
+                _unlink((store.root / name / "c").glob("*.partial"))
+
+
+def _unlink(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _check_labels(known: Sequence[str], rows: Sequence[tuple[str, str]]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import pickle
 import threading
 import tracemalloc
@@ -40,7 +41,7 @@ def test_row__any_blocks_give_what_was_given(blocks):
     store = Store.create(memory, NARROW, [("a", ""), ("b", ""), ("c", "")], 3072)
     edges = np.cumsum([0, *blocks])
     with store.row(1) as writer:
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in itertools.pairwise(edges):
             writer.write(**{name: values[start:stop] for name, values in given_values.items()})
     found = arrays(memory)
     for name, values in given_values.items():
@@ -81,10 +82,15 @@ def test_row__an_exception_leaves_nothing_of_the_row(tmp_path, layout, write, va
     store = Store.create(tmp_path / "s.zarr", layout, [("a", ""), ("b", "")], 3072)
     write(store, 1, 10)
     before = contents(tmp_path)
-    with pytest.raises(RuntimeError, match="decoder"), store.row(0) as writer:
-        writer.write(**values(0, 2000, layout))
-        assert contents(tmp_path) != before
-        raise RuntimeError("decoder")
+
+    def fail_halfway() -> None:
+        with store.row(0) as writer:
+            writer.write(**values(0, 2000, layout))
+            assert contents(tmp_path) != before
+            raise RuntimeError("decoder")
+
+    with pytest.raises(RuntimeError, match="decoder"):
+        fail_halfway()
     assert contents(tmp_path) == before
 
 
@@ -99,9 +105,9 @@ def test_row__opens_from_an_address_alone(tmp_path, layout, values):
 def test_row__more_frames_than_room(tmp_path, layout, values, contents):
     store = Store.create(tmp_path / "s.zarr", layout, [("a", ""), ("b", "")], 1024)
     before = contents(tmp_path)
-    with pytest.raises(CapacityError, match="row 1: found room for 1024 frames; expected at least 1500") as caught:
-        with store.row(1) as writer:
-            writer.write(**values(1, 1500, layout))
+    message = "row 1: found room for 1024 frames; expected at least 1500"
+    with pytest.raises(CapacityError, match=message) as caught, store.row(1) as writer:
+        writer.write(**values(1, 1500, layout))
     assert (caught.value.row, caught.value.capacity, caught.value.n_frames) == (1, 1024, 1500)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert contents(tmp_path) == before
