@@ -1,0 +1,290 @@
+"""Running ffmpeg: its arguments, what it says about a file's header, and what it says while it decodes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import threading
+from collections import deque
+from queue import SimpleQueue
+from typing import IO, NamedTuple
+
+import imageio_ffmpeg
+
+__all__ = ["DecodeLog", "Header", "ShownFrame", "read_header", "start_decoding"]
+
+_LINE = re.compile(r"(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)")
+_DURATION = re.compile(r"\s*Duration: (\d+):(\d+):(\d+(?:\.\d+)?)(?:, start: (-?\d+(?:\.\d+)?))?")
+_STREAM = re.compile(r"\s*Stream #\d+:\d+.*?: (\w+): (\w+)")
+_SIZE = re.compile(r", (\d+)x(\d+)\b")
+_RATE = re.compile(r", (\d+(?:\.\d+)?)(k?) (fps|tbr)\b")
+_ROTATION = re.compile(r"\s*display ?matrix: rotation of (-?\d+(?:\.\d+)?) degrees", re.IGNORECASE)
+_TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
+_SHOWN = re.compile(r"\bn: *(\d+) pts: *(-?\d+) pts_time:.*? s:(\d+)x(\d+) ")
+_SHOWN_DURATION = re.compile(r" duration: *(\d+)")
+_NEW_SIZE = re.compile(r"filter context - w: (\d+) h: (\d+) .* incoming frame - w: (\d+) h: (\d+)")
+_OTHER_THAN_THE_REASON = re.compile(
+    r"Error opening (?:input|output) files?\b|Error parsing|Failed to set value|Conversion failed|Task finished"
+)
+
+#: What demuxers say where a file ends in the middle of something.
+_CUT = re.compile(r"partial file|File ended prematurely", re.IGNORECASE)
+
+#: Frames that a decoder may hold back: they appear after the errors of later ones.
+_DELAY = 32
+
+#: Bytes of one line of the log that are looked at together; user data in a stream can make a line of any length.
+_LINE_BYTES = 2**16
+
+
+class ShownFrame(NamedTuple):
+    """A decoded frame: its presentation time in seconds and its size."""
+
+    timestamp: float
+    width: int
+    height: int
+
+
+class Header:
+    """What ffmpeg prints about an input before it decodes. Unknown values are None."""
+
+    def __init__(self) -> None:
+        self.duration: float | None = None
+        self.start = 0.0
+        self.codec: str | None = None
+        self.size: tuple[int, int] | None = None
+        self.fps: float | None = None
+        self.rotation = 0.0
+        self._in_stream = False
+
+    def feed(self, line: str) -> None:
+        """Take in one line without its prefix."""
+        if found := _DURATION.match(line):
+            hours, minutes, seconds, start = found.groups()
+            self.duration = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+            self.start = float(start or 0)
+        elif found := _STREAM.match(line):
+            is_cover = "(attached pic)" in line or "(timed thumbnails)" in line
+            self._in_stream = found[1] == "Video" and self.codec is None and not is_cover
+            if self._in_stream:
+                self._feed_stream(found[2], line)
+        elif self._in_stream and (found := _ROTATION.match(line)):
+            self.rotation = float(found[1])
+
+    def _feed_stream(self, codec: str, line: str) -> None:
+        self.codec = codec
+        if size := _SIZE.search(line):
+            self.size = (int(size[1]), int(size[2]))
+        rates = {kind: float(rate) * (1000 if kilo else 1) for rate, kilo, kind in _RATE.findall(line)}
+        self.fps = rates.get("fps", rates.get("tbr"))
+
+    @property
+    def displayed_size(self) -> tuple[int, int] | None:
+        """Width and height after rotation."""
+        return self.size[::-1] if self.size and self.rotation % 180 == 90 else self.size
+
+    @property
+    def end(self) -> float | None:
+        """The time at which the longest stream ends, or None."""
+        return None if self.duration is None else self.start + self.duration
+
+
+class _Reasons:
+    """The first errors that ffmpeg names, without what it says about the command line."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._found: dict[str, None] = {}
+
+    def feed(self, level: str, text: str) -> None:
+        if level not in ("error", "fatal"):
+            return
+        if "matches no streams" in text:
+            text = "it has no video stream"
+        text = re.sub(r"^Error opening input: ", "", text).replace(f"file:{self._path}", "the file").strip()
+        if text and len(self._found) < 3 and not _OTHER_THAN_THE_REASON.match(text):
+            self._found.setdefault(text[:200])
+
+    def __str__(self) -> str:
+        return "; ".join(self._found) or "ffmpeg gives no reason"
+
+
+def read_header(path: str) -> tuple[Header, str | None]:
+    """Let ffmpeg open a file without decoding it; return what it says and, if it cannot, the reason."""
+    result = subprocess.run(
+        [*_command(path), "-map", "0:V:0", "-c", "copy", "-t", "0", "-f", "null", "-"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    header, reasons = Header(), _Reasons(path)
+    for line in result.stderr.decode("utf-8", "replace").splitlines():
+        level, text = _split(line)
+        reasons.feed(level, text)
+        if text.startswith(("Stream mapping:", "Output #")):
+            break
+        header.feed(text)
+    return header, str(reasons) if result.returncode else None
+
+
+def start_decoding(path: str, *, every: int, threads: int) -> subprocess.Popen[bytes]:
+    """Start ffmpeg: RGB frames on standard output, all of the same size, and a log on standard error."""
+    filters = [
+        # Before `select`, so that it shows the presentation time of every frame that is decoded.
+        "showinfo=checksum=0",
+        rf"select=not(mod(n\,{every}))",
+        # The rawvideo muxer refuses times that do not increase, which happens in joined recordings.
+        "settb=1/1000,setpts=N",
+        "scale,format=rgb24",
+    ]
+    return subprocess.Popen(
+        [
+            *_command(
+                path,
+                # Presentation times as they are in the file, not moved to start at 0.
+                "-copyts",
+                # A new filter graph after a change of size would count frames from 0 again.
+                *("-reinit_filter", "0"),
+                *("-threads", str(threads)),
+            ),
+            *("-map", "0:V:0", "-map_metadata", "-1"),
+            *("-filter_threads", str(threads), "-vf", ",".join(filters)),
+            *("-fps_mode", "passthrough", "-enc_time_base", "1:1000"),
+            *("-f", "rawvideo", "pipe:"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        pipesize=2**20,
+        # Ctrl-C in a terminal is for this process to handle; to ffmpeg it would look like the end of the video.
+        process_group=0,
+    )
+
+
+def _command(path: str, *options: str) -> list[str]:
+    # The protocol keeps names with a colon, a percent sign or a leading dash from being read as something else.
+    return [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        *("-nostdin", "-hide_banner", "-loglevel", "repeat+level+info"),
+        *options,
+        *("-protocol_whitelist", "file", "-i", f"file:{path}"),
+    ]
+
+
+def _split(line: str) -> tuple[str, str]:
+    found = _LINE.match(line)
+    return (found[1], found[2]) if found else ("", line)
+
+
+class DecodeLog(threading.Thread):
+    """Reads what ffmpeg says while it decodes, in memory that does not grow.
+
+    Attributes
+    ----------
+    kept
+        The frames that come over the pipe, in order, then None.
+    n_decoded
+        Frames decoded, be they kept or not.
+    """
+
+    def __init__(self, stderr: IO[bytes], path: str, *, every: int) -> None:
+        super().__init__(name="facearray-ffmpeg-log", daemon=True)
+        self.kept: SimpleQueue[ShownFrame | None] = SimpleQueue()
+        self.n_decoded = 0
+        self._last: tuple[int, int] | None = None
+        self._elapsed = 0
+        self._stderr = stderr
+        self._every = every
+        self._header = Header()
+        self._header_ended = False
+        self._time_base = (0, 1)
+        self._reasons = _Reasons(path)
+        self._last_error_at = 0
+        self._late_errors: deque[str] = deque(maxlen=3)
+        self._cut: str | None = None
+        self._garbled: str | None = None
+
+    def run(self) -> None:
+        """Read to the end."""
+        try:
+            # Closed in any case: an ffmpeg that nobody listens to would wait forever.
+            with self._stderr as stderr:
+                for line in iter(lambda: stderr.readline(_LINE_BYTES), b""):
+                    self._feed(line.decode("utf-8", "replace"))
+        finally:
+            self.kept.put(None)
+
+    def _feed(self, line: str) -> None:
+        # Other threads of ffmpeg write in between: a frame's line need not begin like one, and what is added to its
+        # end comes without a level.
+        if found := _SHOWN.search(line):
+            self._feed_shown(line, *map(int, found.groups()))
+            line = line[found.end() :]
+        level, text = _split(line)
+        self._reasons.feed(level, text)
+        if level in ("error", "fatal"):
+            self._late_errors.append(text.strip())
+            self._last_error_at = self.n_decoded
+        if (self._header_ended or level in ("error", "warning")) and (found := _CUT.search(text)):
+            self._cut = self._cut or found[0]
+        if found := _TIME_BASE.search(text):
+            self._time_base = (int(found[1]), int(found[2]))
+        elif (
+            (found := _NEW_SIZE.search(text))
+            and self._header.rotation % 360
+            and found.groups()[:2] != found.groups()[2:]
+        ):
+            self._garbled = "the size of its frames changes and it is rotated by its metadata"
+        elif text.startswith(("Stream mapping:", "Output #")):
+            self._header_ended = True
+        elif not self._header_ended:
+            self._header.feed(text)
+
+    def _feed_shown(self, line: str, number: int, pts: int, width: int, height: int) -> None:
+        if number != self.n_decoded:
+            self._garbled = f"ffmpeg shows frame {number} after {self.n_decoded} frames"
+        found = _SHOWN_DURATION.search(line)
+        duration = int(found[1]) if found else 0
+        if self._last is not None:
+            last_pts, last_duration = self._last
+            self._elapsed += pts - last_pts if pts > last_pts else last_duration
+        self._last = (pts, duration)
+        if self.n_decoded % self._every == 0:
+            self.kept.put(ShownFrame(self._seconds(pts), width, height))
+        self.n_decoded += 1
+        if self.n_decoded > self._last_error_at + _DELAY:
+            self._late_errors.clear()
+
+    def _seconds(self, ticks: int) -> float:
+        numerator, denominator = self._time_base
+        return ticks * numerator / denominator
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the presentation of the first frame to that of the last.
+
+        Where presentation times start anew, as in joined recordings, the frame before counts with its duration.
+        """
+        return self._seconds(self._elapsed)
+
+    @property
+    def last_duration(self) -> float:
+        """Duration of the last frame in seconds; 0 if unknown."""
+        return self._seconds(self._last[1]) if self._last else 0.0
+
+    def problem(self, returncode: int) -> str | None:
+        """Say why what was decoded is not the complete video; None if it is, as far as can be known."""
+        if self._last is None:
+            return f"it cannot be decoded ({self._reasons})"
+        if self._garbled is not None:
+            return f"it cannot be decoded ({self._garbled})"
+        if self._cut is not None:
+            return f"it is cut off after {self.n_decoded} frames ({self._cut})"
+        if returncode:
+            return f"decoding stops after {self.n_decoded} frames ({self._reasons})"
+        end, declared_end = self._seconds(sum(self._last)), self._header.end
+        if self._late_errors and declared_end is not None and end < declared_end - 1:
+            errors = "; ".join(dict.fromkeys(self._late_errors))
+            return f"decoding ends at {end:.2f} s of {declared_end:.2f} s, after errors ({errors})"
+        return None

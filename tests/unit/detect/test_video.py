@@ -1,0 +1,519 @@
+from __future__ import annotations
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from facearray.detect import ffmpeg as ffmpeg_module
+from facearray.detect import video as video_module
+from facearray.detect.prefetch import prefetch
+from facearray.detect.video import VideoSummary, open_video, probe
+from facearray.errors import InputError, VideoError
+
+SAMPLES = ["WolfgangLanger_Pexels.mp4", "single_face.mp4", "face_noface.mov", "noface_face.mov", "no_face.mp4"]
+X264 = ("-c:v", "libx264", "-pix_fmt", "yuv420p")
+
+
+def read(path, *, batch_size=16, **options):
+    with open_video(path, **options) as video:
+        batches = list(video.batches(batch_size))
+        frames, number, timestamp = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        return frames, number, timestamp, video.summary
+
+
+def true_times(path) -> np.ndarray:
+    """Presentation times as another binding to the decoder's library reads them."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return np.array([float(frame.pts * stream.time_base) for frame in container.decode(stream)])
+
+
+def assert_nothing_left(children, threads, descriptors):
+    process = psutil.Process()
+    assert process.children(recursive=True) == children
+    assert process.num_fds() == descriptors
+    assert process.num_threads() <= threads
+
+
+@pytest.fixture
+def nothing_left():
+    """Check that no process, thread or descriptor outlives the test."""
+    process = psutil.Process()
+    before = process.children(recursive=True), process.num_threads(), process.num_fds()
+    yield
+    assert_nothing_left(*before)
+
+
+# The samples
+
+
+@pytest.mark.parametrize(("name", "n"), list(zip(SAMPLES, [472, 72, 169, 169, 95], strict=True)))
+def test_open_video__true_frames_and_times_of_the_samples(asset, name, n):
+    _, number, timestamp, summary = read(asset(name), threads=2)
+    assert summary.n_decoded == n
+    np.testing.assert_array_equal(number, np.arange(n))
+    np.testing.assert_allclose(timestamp, true_times(asset(name)), rtol=0, atol=1e-6)
+    assert summary.fps == pytest.approx((n - 1) / (timestamp[-1] - timestamp[0]))
+    assert summary.duration > timestamp[-1] - timestamp[0]
+
+
+def test_open_video__same_pixels_as_another_binding(asset):
+    path = asset("single_face.mp4")
+    frames = read(path)[0]
+    with av.open(str(path)) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            if i % 20 == 0:
+                difference = np.abs(frames[i].astype(int) - frame.to_ndarray(format="rgb24"))
+                assert difference.mean() < 0.5
+
+
+# Frame identity and times
+
+
+@pytest.mark.parametrize("every", [1, 3, 7, 1000])
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_open_video__frame_identity(numbered_video, every, batch_size):
+    path = numbered_video("a.mkv", 40)
+    frames, number, timestamp, summary = read(path, every=every, batch_size=batch_size)
+    expected = np.arange(0, 40, every)
+    np.testing.assert_array_equal(number, expected)
+    assert (frames.dtype, number.dtype, timestamp.dtype) == (np.uint8, np.int32, np.float64)
+    assert frames.shape == (len(expected), 18, 34, 3)
+    for channel, value in enumerate([expected, 255 - expected, np.full_like(expected, 7)]):
+        assert (frames[..., channel] == value[:, None, None]).all()
+    np.testing.assert_allclose(timestamp, expected / 25, atol=1e-3)
+    assert summary == VideoSummary(40, pytest.approx(25), pytest.approx(1.6), 34, 18)
+
+
+def test_open_video__batches_have_arrays_of_their_own(numbered_video):
+    with open_video(numbered_video("a.mkv", 12)) as video:
+        batches = list(video.batches(4))
+    assert [int(frames[0, 0, 0, 0]) for frames, _, _ in batches] == [0, 4, 8]
+    assert not np.shares_memory(batches[0][0], batches[1][0])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("b-frames.mp4", [*X264, "-bf", "3"]),
+        ("b-frames.ts", [*X264, "-bf", "3"]),
+        ("late.mp4", [*X264, "-vf", "setpts=PTS+2/TB", "-fps_mode", "passthrough"]),
+        ("late.mkv", [*X264, "-vf", "setpts=PTS+2/TB", "-fps_mode", "passthrough", "-copyts"]),
+        ("variable.mp4", [*X264, "-vf", "setpts='(N+0.4*mod(N,3))/(25*TB)'", "-fps_mode", "vfr"]),
+        ("variable.mkv", [*X264, "-vf", "setpts='N*N/(400*TB)'", "-fps_mode", "vfr"]),
+        ("slow.mkv", [*X264, "-vf", "fps=0.5"]),
+        ("fractional.mov", [*X264, "-r", "30000/1001"]),
+        ("old.avi", ["-c:v", "mpeg4", "-bf", "2"]),
+        ("small.webm", ["-c:v", "libvpx", "-deadline", "realtime"]),
+        ("animated.gif", ["-r", "10"]),
+    ],
+)
+def test_open_video__presentation_times_of_the_file(make_video, name, options):
+    path = make_video(name, *options, seconds=4)
+    expected = true_times(path)
+    for every in (1, 3):
+        np.testing.assert_allclose(read(path, every=every)[2], expected[::every], rtol=0, atol=1e-6)
+
+
+def test_open_video__start_that_is_not_zero_is_kept(make_video):
+    path = make_video("late.mkv", *X264, "-vf", "setpts=PTS+2/TB", "-fps_mode", "passthrough", "-copyts")
+    _, _, timestamp, summary = read(path)
+    assert timestamp[0] == 2
+    assert summary.duration == pytest.approx(2)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_open_video__edit_list(ffmpeg, make_video, every):
+    source = make_video("whole.mp4", *X264, "-g", "25", seconds=4, audio=True)
+    path = ffmpeg("-ss", "1.4", "-i", source, "-c", "copy", "cut.mp4")
+    expected = true_times(path)
+    assert len(expected) < 100
+    np.testing.assert_allclose(read(path, every=every)[2], expected[::every], rtol=0, atol=1e-6)
+
+
+def test_open_video__joined_recordings_whose_times_start_anew(make_video, tmp_path):
+    part = make_video("part.ts", *X264, seconds=1).read_bytes()
+    path = tmp_path / "joined.ts"
+    path.write_bytes(part + part)
+    _, number, timestamp, summary = read(path, every=5)
+    np.testing.assert_array_equal(number, np.arange(0, 50, 5))
+    assert (timestamp[:5] == timestamp[5:]).all()
+    assert summary == VideoSummary(50, pytest.approx(25), pytest.approx(2), 96, 64)
+
+
+def test_open_video__one_frame(make_video):
+    path = make_video("a.mp4", *X264, "-frames:v", "1")
+    _, _, timestamp, summary = read(path)
+    np.testing.assert_array_equal(timestamp, [0])
+    assert summary == VideoSummary(1, pytest.approx(25), pytest.approx(0.04), 96, 64)
+
+
+# Pixels and sizes
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(90, 1), (180, 2), (270, 3)])
+def test_open_video__rotation_of_the_metadata(ffmpeg, make_video, angle, turns):
+    upright = make_video("upright.mp4", *X264)
+    path = ffmpeg("-display_rotation", angle, "-i", upright, "-c", "copy", "rotated.mp4")
+    frames = read(path)[0]
+    np.testing.assert_array_equal(frames, np.rot90(read(upright)[0], turns, axes=(1, 2)))
+    info = probe(path)
+    assert (info.height, info.width) == frames.shape[1:3]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-c:v", "ffv1", "-pix_fmt", "yuv420p10le"],
+        ["-c:v", "ffv1", "-pix_fmt", "yuv444p16le"],
+        ["-c:v", "ffv1", "-pix_fmt", "gray"],
+        ["-c:v", "ffv1", "-pix_fmt", "yuva444p"],
+        ["-c:v", "png", "-pix_fmt", "rgba"],
+        ["-c:v", "png", "-pix_fmt", "rgb48be"],
+        ["-c:v", "ffv1", "-pix_fmt", "bgra"],
+    ],
+)
+@pytest.mark.parametrize("size", ["96x64", "33x17"])
+def test_open_video__pixel_formats_and_odd_sizes(ffmpeg, options, size):
+    width, height = map(int, size.split("x"))
+    path = ffmpeg("-f", "lavfi", "-i", f"color=c=0x808080:size={size}:rate=25:duration=0.2", *options, "a.mkv")
+    frames = read(path)[0]
+    assert frames.shape == (5, height, width, 3)
+    np.testing.assert_allclose(frames, 128, atol=2)
+
+
+def test_open_video__size_that_changes(make_video, tmp_path):
+    large = make_video("large.ts", *X264, size="96x64", seconds=1)
+    small = make_video("small.ts", *X264, size="48x32", seconds=1)
+    path = tmp_path / "a.ts"
+    path.write_bytes(large.read_bytes() + small.read_bytes())
+    frames, number, _, summary = read(path, every=3)
+    np.testing.assert_array_equal(number, np.arange(0, 50, 3))
+    assert frames.shape == (17, 64, 96, 3)
+    # The same picture in both sizes.
+    assert np.abs(frames[0].astype(int) - frames[9]).mean() < 30
+    assert summary.n_decoded == 50
+
+
+def test_open_video__size_that_changes_in_a_rotated_video(ffmpeg, make_video, tmp_path):
+    joined = tmp_path / "joined.h264"
+    sizes = {"large.h264": "96x64", "small.h264": "48x32"}
+    joined.write_bytes(b"".join(make_video(name, *X264, size=size).read_bytes() for name, size in sizes.items()))
+    plain = ffmpeg("-r", "25", "-i", joined, "-c", "copy", "-bsf:v", "dump_extra", "plain.mp4")
+    path = ffmpeg("-display_rotation", 90, "-i", plain, "-c", "copy", "a.mp4")
+    with pytest.raises(VideoError, match="size of its frames changes"):
+        read(path)
+
+
+def test_open_video__cover_picture_is_not_the_video(ffmpeg, make_video, tmp_path):
+    cover = tmp_path / "cover.jpg"
+    Image.new("RGB", (300, 200)).save(cover)
+    video = make_video("a.mp4", *X264)
+    both = ffmpeg(
+        *("-i", cover, "-i", video, "-map", "0", "-map", "1", "-c", "copy", "-disposition:v:0", "attached_pic", "b.mp4")
+    )
+    assert read(both)[3] == VideoSummary(50, pytest.approx(25), pytest.approx(2), 96, 64)
+    assert (probe(both).width, probe(both).codec) == (96, "h264")
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.jpeg", "a.png", "a.bmp", "a.webp", "a.tif", "a.tiff", "picture.mp4"])
+def test_open_video__picture_is_a_video_of_one_frame(tmp_path, name):
+    path = tmp_path / name
+    Image.fromarray(np.full((12, 20, 3), 90, np.uint8)).save(path, format="PNG" if path.suffix == ".mp4" else None)
+    frames, number, timestamp, summary = read(path, every=3)
+    np.testing.assert_allclose(frames, np.full((1, 12, 20, 3), 90), atol=3)
+    assert (number.tolist(), timestamp.tolist()) == ([0], [0.0])
+    assert (summary.n_decoded, summary.width, summary.height) == (1, 20, 12)
+    assert math.isnan(summary.fps)
+    assert math.isnan(summary.duration)
+    info = probe(path)
+    assert (info.is_picture, info.n_frames, info.width, info.height) == (True, 1, 20, 12)
+    assert math.isnan(info.fps)
+
+
+def test_open_video__animated_pictures_are_videos(make_video):
+    for name, options in (("a.gif", []), ("a.png", ["-f", "apng"])):
+        path = make_video(name, *options, "-r", "10", seconds=1)
+        assert not probe(path).is_picture
+        assert read(path)[3].n_decoded == 12
+
+
+# Headers
+
+
+def test_probe__samples(asset):
+    expected = {"WolfgangLanger_Pexels.mp4": (640, 360, 472), "face_noface.mov": (960, 540, 169)}
+    for name, (width, height, n) in expected.items():
+        info = probe(asset(name))
+        assert (info.width, info.height, info.is_picture) == (width, height, False)
+        assert info.n_frames == pytest.approx(n, abs=2)
+
+
+def test_probe__unknown_length(ffmpeg, make_video):
+    path = ffmpeg("-i", make_video("a.mp4", *X264), "-c", "copy", "-live", "1", "a.mkv")
+    info = probe(path)
+    assert (info.n_frames, info.codec, info.fps) == (0, "h264", 25)
+    assert math.isnan(info.duration)
+
+
+# Bad input
+
+
+def bad_files(folder: Path, make_video, ffmpeg) -> dict[str, tuple[Path, str]]:
+    (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("This is no video.\n" * 100)
+    (folder / "folder").mkdir()
+    os.mkfifo(folder / "pipe.mp4")
+    audio = ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "audio.mp4")
+    cut = make_video("cut.mp4", *X264)
+    cut.write_bytes(cut.read_bytes()[:-500])
+    return {
+        "empty": (folder / "empty.mp4", "the file is empty"),
+        "text": (folder / "text.mp4", "Invalid data found"),
+        "audio": (audio, "it has no video stream"),
+        "missing": (folder / "missing.mp4", "there is no such file"),
+        "folder": (folder / "folder", "folder without videos or pictures"),
+        "fifo": (folder / "pipe.mp4", "not a regular file"),
+        "no index": (cut, "cannot be opened|it is cut off"),
+    }
+
+
+def test_open_video__bad_files(tmp_path, make_video, ffmpeg, nothing_left):
+    for path, reason in bad_files(tmp_path, make_video, ffmpeg).values():
+        for use in (probe, read):
+            with pytest.raises(VideoError, match=reason) as caught:
+                use(path)
+            text = str(caught.value)
+            assert text.startswith(f"{path.name!r}: ")
+            assert "; expected a complete video or picture; " in text
+            assert str(tmp_path) not in text
+            assert "imageio" not in text
+            assert len(text) < 300
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_open_video__without_permission(make_video):
+    path = make_video("a.mp4", *X264)
+    path.chmod(0)
+    with pytest.raises(VideoError, match="Permission denied"):
+        read(path)
+
+
+@pytest.mark.parametrize("share", [0.6, 0.87, 0.99])
+@pytest.mark.parametrize("audio", [False, True])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", X264),
+        ("faststart.mp4", [*X264, "-movflags", "+faststart"]),
+        ("fragmented.mp4", [*X264, "-g", "25", "-movflags", "frag_keyframe+empty_moov"]),
+        ("faststart.mov", [*X264, "-movflags", "+faststart"]),
+        ("a.mkv", X264),
+        ("live.mkv", [*X264, "-live", "1"]),
+        ("a.webm", ["-c:v", "libvpx", "-deadline", "realtime"]),
+        ("a.avi", ["-c:v", "mpeg4"]),
+        ("a.wmv", ["-c:v", "wmv2"]),
+    ],
+)
+def test_open_video__cut(make_video, name, options, audio, share):
+    path = make_video(name, *options, seconds=4, audio=audio)
+    assert read(path)[3].n_decoded == 100
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(VideoError, match="copy or export it again"):
+        read(path, every=2)
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.ts", X264), ("a.mpg", []), ("a.ogv", ["-c:v", "libtheora"])])
+def test_open_video__cut_where_it_cannot_be_known(make_video, name, options):
+    path = make_video(name, *options, seconds=4)
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+    assert 0 < read(path)[3].n_decoded < 100
+
+
+def test_open_video__tail_of_zeros(make_video):
+    # What an interrupted download leaves where the space was set aside before.
+    path = make_video("a.mp4", *X264, "-movflags", "+faststart", size="320x240", seconds=8)
+    content = bytearray(path.read_bytes())
+    content[len(content) * 2 // 3 :] = bytes(len(content) - len(content) * 2 // 3)
+    path.write_bytes(content)
+    with pytest.raises(VideoError, match="copy or export it again"):
+        read(path)
+
+
+def test_open_video__damage_in_the_middle_is_concealed(make_video):
+    path = make_video("a.avi", "-c:v", "mpeg4", "-g", "10", seconds=4)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    path.write_bytes(content)
+    assert read(path)[3].n_decoded >= 95
+
+
+def test_open_video__sound_that_goes_on_after_the_picture(ffmpeg):
+    path = ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc=size=96x64:rate=25:duration=1", "-f", "lavfi", "-i", "sine=duration=8"),
+        *(*X264, "a.mkv"),
+    )
+    assert read(path)[3].n_decoded == 25
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b.mp4", "顔 лицо.mp4", "two\nlines.mp4", "-y.mp4", "100%d%03d.mp4", 'it\'s "q".mp4', "pipe:1.mp4", "#?.mp4"],
+)
+def test_open_video__odd_names(make_video, tmp_path, monkeypatch, name):
+    path = make_video("plain.mp4", *X264, seconds=0.2).rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    for given in (path, str(path), name):
+        assert read(given)[3].n_decoded == 5
+        assert probe(given).width == 96
+
+
+def test_open_video__name_that_is_not_text(make_video, tmp_path):
+    path = make_video("plain.mp4", *X264, seconds=0.2).rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    assert read(path)[3].n_decoded == 5
+    path.write_bytes(b"")
+    with pytest.raises(VideoError, match="the file is empty") as caught:
+        read(path)
+    str(caught.value).encode("utf-8")
+
+
+@pytest.mark.parametrize("options", [{"every": 0}, {"every": -1}, {"threads": 0}])
+def test_open_video__bad_options(make_video, options):
+    with pytest.raises(InputError, match="expected a whole number of at least 1"):
+        open_video(make_video("a.mp4", *X264), **options)
+
+
+def test_video__used_wrongly(make_video, tmp_path):
+    picture = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(picture)
+    for path in (make_video("a.mp4", *X264), picture):
+        with open_video(path) as video:
+            with pytest.raises(InputError, match="batch_size: found 0"):
+                video.batches(0)
+            with pytest.raises(InputError, match="has not been read to its end"):
+                _ = video.summary
+            list(video.batches(8))
+            with pytest.raises(InputError, match="read or closed before"):
+                video.batches(8)
+        video.close()
+        with pytest.raises(InputError, match="read or closed before"):
+            open_and_close(path).batches(8)
+
+
+def open_and_close(path):
+    with open_video(path) as video:
+        return video
+
+
+def test_video__closed_while_it_is_read(make_video):
+    with open_video(make_video("a.mp4", *X264)) as video:
+        batches = video.batches(8)
+        next(batches)
+    with pytest.raises(InputError, match="closed while it was read"):
+        next(batches)
+
+
+# Cleaning up
+
+
+def test_open_video__leaves_nothing_behind(make_video, nothing_left):
+    path = make_video("a.mp4", *X264, size="320x240")
+    read(path)
+    with open_video(path) as video:
+        next(video.batches(2))
+    with pytest.raises(ZeroDivisionError), open_video(path) as video:
+        [1 / 0 for _ in video.batches(2)]
+    with open_video(path) as video, prefetch(video.batches(2), depth=3) as ahead:
+        next(ahead)
+
+
+def test_open_video__interrupted_while_it_opens(make_video, monkeypatch, nothing_left):
+    class Interrupted:
+        def get(self):
+            raise KeyboardInterrupt
+
+        def put(self, item): ...
+
+    class InterruptedLog(ffmpeg_module.DecodeLog):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.kept = Interrupted()
+
+    monkeypatch.setattr(video_module, "DecodeLog", InterruptedLog)
+    with pytest.raises(KeyboardInterrupt):
+        open_video(make_video("a.mp4", *X264))
+
+
+def test_open_video__log_that_breaks_is_not_a_deadlock(make_video, monkeypatch, nothing_left):
+    # More frames than the pipe holds, so that ffmpeg cannot end by itself.
+    path = make_video("a.mp4", *X264, size="640x480")
+
+    def fail(self, *_):
+        raise RuntimeError
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    monkeypatch.setattr(ffmpeg_module.DecodeLog, "_feed_shown", fail)
+    with pytest.raises(VideoError):
+        read(path)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_open_video__no_process_survives_the_reader(make_video, sent):
+    path = make_video("a.mp4", *X264, size="640x480", seconds=8)
+    code = textwrap.dedent(
+        """
+        import sys
+        from facearray.detect.video import open_video
+        with open_video(sys.argv[1]) as video:
+            batches = video.batches(1)
+            next(batches)
+            print(video._process.pid, flush=True)
+            sys.stdin.read()
+        """
+    )
+    reader = subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    with reader:
+        child = psutil.Process(int(reader.stdout.readline()))
+        reader.send_signal(sent)
+        assert reader.wait(30) != 0
+        psutil.wait_procs([child], timeout=30)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_open_video__much_to_say(ffmpeg, make_video, tmp_path):
+    # Every frame carries user data, which ffmpeg prints: far more than a pipe holds, in long lines.
+    source = make_video("a.mp4", *X264, "-tune", "zerolatency")
+    data = "086f3693-b7b3-4f2c-9653-21492feee5b8+" + "x" * 60_000
+    path = ffmpeg("-i", source, "-c", "copy", "-bsf:v", f"h264_metadata=sei_user_data={data}", "chatty.mp4")
+    result = read(path, batch_size=50)
+    assert result[3].n_decoded == 50
+    np.testing.assert_array_equal(result[0], read(source)[0])
+
+
+def test_open_video__memory_is_that_of_a_batch(make_video):
+    path = make_video("a.mp4", *X264, "-g", "250", size="640x480", seconds=20)
+    process = psutil.Process()
+    with open_video(path) as video:
+        start = None
+        peak = 0
+        for _ in video.batches(4):
+            start = start or process.memory_info().rss
+            peak = max(peak, process.memory_info().rss)
+    # 500 frames are 440 MiB.
+    assert peak - start < 40 * 2**20
