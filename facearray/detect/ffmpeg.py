@@ -105,8 +105,8 @@ class _Reasons:
         if text and len(self._found) < 3 and not _OTHER_THAN_THE_REASON.match(text):
             self._found.setdefault(text[:200])
 
-    def __str__(self) -> str:
-        return "; ".join(self._found) or "ffmpeg gives no reason"
+    def text(self, returncode: int) -> str:
+        return "; ".join(self._found) or f"ffmpeg ends with code {returncode} and gives no reason"
 
 
 def read_header(path: str) -> tuple[Header, str | None]:
@@ -125,7 +125,7 @@ def read_header(path: str) -> tuple[Header, str | None]:
         if text.startswith(("Stream mapping:", "Output #")):
             break
         header.feed(text)
-    return header, str(reasons) if result.returncode else None
+    return header, reasons.text(result.returncode) if result.returncode else None
 
 
 def start_decoding(path: str, *, every: int, threads: int) -> subprocess.Popen[bytes]:
@@ -276,13 +276,13 @@ class DecodeLog(threading.Thread):
     def problem(self, returncode: int) -> str | None:
         """Say why what was decoded is not the complete video; None if it is, as far as can be known."""
         if self._last is None:
-            return f"it cannot be decoded ({self._reasons})"
+            return f"it cannot be decoded ({self._reasons.text(returncode)})"
         if self._garbled is not None:
             return f"it cannot be decoded ({self._garbled})"
         if self._cut is not None:
             return f"it is cut off after {self.n_decoded} frames ({self._cut})"
         if returncode:
-            return f"decoding stops after {self.n_decoded} frames ({self._reasons})"
+            return f"decoding stops after {self.n_decoded} frames ({self._reasons.text(returncode)})"
         end, declared_end = self._seconds(sum(self._last)), self._header.end
         if self._late_errors and declared_end is not None and end < declared_end - 1:
             errors = "; ".join(dict.fromkeys(self._late_errors))

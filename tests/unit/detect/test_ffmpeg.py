@@ -124,7 +124,7 @@ def test_decode_log__endless_line():
             "it is cut off after 1 frames (partial file)",
         ),
         ("[out @ 0xaa] [error] No space\n[fatal] Conversion failed!\n", 1, "decoding stops after 1 frames (No space)"),
-        ("", 255, "decoding stops after 1 frames (ffmpeg gives no reason)"),
+        ("", -11, "decoding stops after 1 frames (ffmpeg ends with code -11 and gives no reason)"),
         (shown(5, 20), 0, "it cannot be decoded (ffmpeg shows frame 5 after 1 frames)"),
     ],
 )

@@ -187,7 +187,8 @@ def test_open_video__rotation_of_the_metadata(ffmpeg, make_video, angle, turns):
 @pytest.mark.parametrize("size", ["96x64", "33x17"])
 def test_open_video__pixel_formats_and_odd_sizes(ffmpeg, options, size):
     width, height = map(int, size.split("x"))
-    path = ffmpeg("-f", "lavfi", "-i", f"color=c=0x808080:size={size}:rate=25:duration=0.2", *options, "a.mkv")
+    color = f"color=c=0x808080:size={size}:rate=25:duration=0.2,format=rgb24"
+    path = ffmpeg("-f", "lavfi", "-i", color, *options, "a.mkv")
     frames = read(path)[0]
     assert frames.shape == (5, height, width, 3)
     np.testing.assert_allclose(frames, 128, atol=2)
