@@ -303,12 +303,24 @@ def test_open_video__bad_files(tmp_path, make_video, ffmpeg, nothing_left):
             assert len(text) < 300
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_open_video__without_permission(make_video):
+def test_open_video__without_permission(make_video, monkeypatch):
+    def refuse(self, *_):
+        raise PermissionError(13, "Permission denied")
+
     path = make_video("a.mp4", *X264)
-    path.chmod(0)
-    with pytest.raises(VideoError, match="Permission denied"):
-        read(path)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(VideoError, match=r"it cannot be read \(Permission denied\)"):
+        open_video(path)
+
+
+def test_open_video__decoder_that_is_killed(make_video, nothing_left):
+    # More frames than the pipe holds.
+    with open_video(make_video("a.mp4", *X264, size="640x480", seconds=8)) as video:
+        batches = video.batches(4)
+        next(batches)
+        os.kill(video._process.pid, signal.SIGKILL)
+        with pytest.raises(VideoError, match="ffmpeg ends with code -9"):
+            list(batches)
 
 
 @pytest.mark.parametrize("share", [0.6, 0.87, 0.99])
