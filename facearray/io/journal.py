@@ -12,6 +12,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -68,8 +69,11 @@ class Records(Mapping[int, Mapping[str, Any]]):
 
     def __init__(self, tables: Iterable[_Table], problems: Iterable[str]) -> None:
         self._tables = tuple(tables)
-        self._where = {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table["row"])}
         self.problems = tuple(problems)
+
+    @cached_property
+    def _where(self) -> dict[int, tuple[int, int]]:
+        return {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table["row"])}
 
     def __getitem__(self, row: int) -> Mapping[str, Any]:
         table, i = self._where[row]
@@ -86,7 +90,8 @@ class Records(Mapping[int, Mapping[str, Any]]):
         missing = {"status": "pending"}.get(name, COORDS[name].fill_value)
         for table in self._tables:
             column = table.get(name, [None] * len(table["row"]))
-            values[table["row"]] = [missing if value is None else value for value in column]
+            filled = [missing if value is None else value for value in column]
+            values[np.array(table["row"], dtype=np.intp)] = np.array(filled, dtype=values.dtype)
 
 
 #: Columns of the same length, ``row`` among them.
@@ -152,6 +157,11 @@ class Journal:
             }
             self._write_table(f"plan/{number:08d}.json", table)
             number += 1
+
+    def planned_rows(self) -> NDArray[np.intp]:
+        """Every row that was noted, ascending."""
+        tables, _ = self._read_parts("plan")
+        return np.unique(np.array([row for table in tables for row in table["row"]], dtype=np.intp))
 
     def labels(self) -> dict[int, str]:
         """Label of every row that was noted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -84,25 +84,32 @@ def open_store(
     return ds
 
 
-def per_video_coordinates(stored: Mapping[str, NDArray[Any]], journal: Journal) -> dict[str, NDArray[Any]]:
-    """Bring per-video coordinates up to date with a journal.
+def per_video_coordinates(
+    n_rows: int, stored: Callable[[str], NDArray[Any]], journal: Journal
+) -> dict[str, NDArray[Any]]:
+    """Return the per-video coordinates of a store as its journal has them.
 
     Rows that the journal knows have what it says, or are pending; rows from before the journal keep what is stored.
 
     Parameters
     ----------
+    n_rows
+        Number of videos.
     stored
-        Name → (n_video,) values, of the names in :data:`facearray.io.journal.PER_VIDEO`.
+        Reads the stored (n_rows,) values of one of :data:`facearray.io.journal.PER_VIDEO`.
     journal
         The store's journal.
     """
-    n_rows = len(stored["status"])
-    planned = np.array([row for row in journal.labels() if row < n_rows], dtype=np.intp)
+    planned = journal.planned_rows()
+    planned = planned[planned < n_rows]
     records = journal.records()
     current = {}
     for name in PER_VIDEO:
-        values = stored[name].copy()
-        values[planned] = COORDS[name].fill_value
+        if len(planned) == n_rows:
+            values = np.full(n_rows, COORDS[name].fill_value, dtype=COORDS[name].numpy_dtype)
+        else:
+            values = stored(name).copy()
+            values[planned] = COORDS[name].fill_value
         records.overlay(name, values)
         current[name] = values
     return current
@@ -117,6 +124,5 @@ def _open(place: ZarrStore, chunks: Any, *, consolidated: bool) -> xr.Dataset:
 
 
 def _overlay(ds: xr.Dataset, journal: Journal) -> xr.Dataset:
-    stored = {name: ds[name].values for name in PER_VIDEO}
-    current = per_video_coordinates(stored, journal)
-    return ds.assign_coords({name: ds[name].copy(data=values) for name, values in current.items()})
+    current = per_video_coordinates(ds.sizes["video"], lambda name: ds[name].values, journal)
+    return ds.assign_coords({name: ("video", values, ds[name].attrs) for name, values in current.items()})

@@ -18,7 +18,7 @@ from zarr.storage import LocalStore
 from facearray.errors import InputError, StructureError
 from facearray.io.arrays import dims, open_array, text_values, values
 from facearray.io.existing import consolidate, find_group, incomplete, make_room
-from facearray.io.journal import PER_VIDEO, Journal
+from facearray.io.journal import Journal
 from facearray.io.layout import (
     INCOMPLETE,
     SCHEMA_ATTR,
@@ -253,7 +253,7 @@ class Store:
 
     def coordinates(self, journal: Journal) -> dict[str, NDArray[Any]]:
         """Return n_frames, fps, width, height, duration, status and error of every row, by its journal."""
-        return per_video_coordinates({name: values(self._array(name), 0, self.n_rows) for name in PER_VIDEO}, journal)
+        return per_video_coordinates(self.n_rows, lambda name: values(self._array(name), 0, self.n_rows), journal)
 
     def finalize(self, journal: Journal) -> None:
         """Write the per-video coordinates and consolidate the metadata; only for the client.
