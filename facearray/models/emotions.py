@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from facearray import assets
 from facearray.errors import AssetError, InputError
+from facearray.models.convolution import Conv2d, Linear
 from facearray.models.geometry import check_landmarks
 from facearray.models.tfjs import read_weights
 from facearray.schema import GROUPS
@@ -99,7 +100,7 @@ class EmotionNet(nn.Module):
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*(_DenseBlock(n_in, n_out) for n_in, n_out in itertools.pairwise(_CHANNELS)))
-        self.classifier = nn.Linear(_CHANNELS[-1], len(_OUTPUTS))
+        self.classifier = Linear(_CHANNELS[-1], len(_OUTPUTS))
         order = [_OUTPUTS.index(name) for name in GROUPS["emotions"].features]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
@@ -139,8 +140,8 @@ class _Convolution(nn.Module):
         separable = n_in != _CHANNELS[0]
         # TensorFlow pads an even size below and to the right only when the stride is 2
         self.padding = (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)
-        self.depthwise = nn.Conv2d(n_in, n_in, 3, stride, groups=n_in, bias=False) if separable else nn.Identity()
-        self.filter = nn.Conv2d(n_in, n_out, 1) if separable else nn.Conv2d(n_in, n_out, 3, stride)
+        self.depthwise = Conv2d(n_in, n_in, 3, stride, groups=n_in, bias=False) if separable else nn.Identity()
+        self.filter = Conv2d(n_in, n_out, 1) if separable else Conv2d(n_in, n_out, 3, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.filter(self.depthwise(functional.pad(x, self.padding)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -23,11 +22,6 @@ _DTYPES = {
     tflite.TensorType.FLOAT32: np.dtype("<f4"),
     tflite.TensorType.INT32: np.dtype("<i4"),
     tflite.TensorType.INT64: np.dtype("<i8"),
-}
-_INDEX_VECTORS = {
-    tflite.SparseIndexVector.Int32Vector: tflite.Int32Vector,
-    tflite.SparseIndexVector.Uint16Vector: tflite.Uint16Vector,
-    tflite.SparseIndexVector.Uint8Vector: tflite.Uint8Vector,
 }
 # What reading beyond or beside a table leads to; for a part that is absent the generated classes give 0 or None.
 _MALFORMED = (
@@ -106,7 +100,7 @@ def _with_lifetimes(steps: Sequence[tuple[Call, tuple[int, ...], int]], outputs:
 def load_tflite(data: bytes, name: str) -> TFLiteGraph:
     """Make a torch module of a TFLite file.
 
-    Float16 weights become float32, sparse ones dense.
+    Float16 weights become float32.
 
     Parameters
     ----------
@@ -155,10 +149,10 @@ class _Reader:
         sources = [number for number in found.InputsAsNumpy().tolist() if number >= 0]
         target = int(found.Outputs(0))
         constants = [self._constant(number) for number in sources]
-        if kind in ("DEQUANTIZE", "DENSIFY"):
+        if kind == "DEQUANTIZE":
             if constants[0] is None:
                 raise AssetError(f"{self._name}: operator {position}, {kind}: found a computed operand; not supported")
-            self._unpacked[target] = constants[0].astype(np.float32) if kind == "DEQUANTIZE" else constants[0]
+            self._unpacked[target] = constants[0].astype(np.float32)
             return None
         if kind not in OPERATORS:
             raise AssetError(f"{self._name}: operator {position}, {kind}: not supported; known: {', '.join(OPERATORS)}")
@@ -191,34 +185,7 @@ class _Reader:
             return None
         if tensor.Type() not in _DTYPES:
             raise AssetError(f"{self._name}: tensor {number}: found type {tensor.Type()}; expected float or integer")
-        values = buffer.DataAsNumpy().view(_DTYPES[tensor.Type()])
-        shape = self._shape(number)
-        sparsity = tensor.Sparsity()
-        return values.reshape(shape) if sparsity is None else self._dense(values, shape, sparsity)
-
-    def _dense(self, values: NDArray[Any], shape: tuple[int, ...], sparsity: Any) -> NDArray[Any]:
-        """Spread stored values over a tensor that is otherwise zero.
-
-        Axes are nested, the first outermost; a compressed one lists for each place of the outer axes where the next
-        values go. See ``SparsityParameters`` in the TFLite schema.
-        """
-        if sparsity.BlockMapLength() or sparsity.TraversalOrderAsNumpy().tolist() != list(range(len(shape))):
-            raise AssetError(f"{self._name}: found sparse weights in blocks or with axes swapped; not supported")
-        places = np.zeros(1, np.int64)
-        for axis, size in enumerate(shape):
-            level = sparsity.DimMetadata(axis)
-            if level.Format() == tflite.DimensionType.DENSE:
-                places = (places[:, None] * size + np.arange(size)).ravel()
-            else:
-                segments = _index_vector(level.ArraySegmentsType(), level.ArraySegments())
-                indices = _index_vector(level.ArrayIndicesType(), level.ArrayIndices())
-                places = np.repeat(places, np.diff(segments)) * size + indices
-        dense = np.zeros(math.prod(shape), values.dtype)
-        dense[places] = values
-        return dense.reshape(shape)
-
-
-def _index_vector(kind: int, table: Any) -> NDArray[np.int64]:
-    vector = _INDEX_VECTORS[kind]()
-    vector.Init(table.Bytes, table.Pos)
-    return np.asarray(vector.ValuesAsNumpy(), np.int64)
+        values: NDArray[Any] = buffer.DataAsNumpy().view(_DTYPES[tensor.Type()])
+        if tensor.Sparsity() is not None:
+            raise AssetError(f"{self._name}: tensor {number}: found sparse values; not supported")
+        return values.reshape(self._shape(number))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["OPERATORS", "Call", "Operator", "UnsupportedError", "convolve"]
+from facearray.models.convolution import convolve
 
-_HAS_ONEDNN: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+__all__ = ["OPERATORS", "Call", "Operator", "UnsupportedError"]
 
 
 class UnsupportedError(Exception):
@@ -84,27 +84,6 @@ class Call(nn.Module):
         """Call the function with the computed operands in the free places."""
         remaining = iter(computed)
         return self.function(*[next(remaining) if name is None else self._buffers[name] for name in self._names])
-
-
-def convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    stride: list[int],
-    padding: list[int],
-    dilation: list[int],
-    groups: int,
-) -> Tensor:
-    """Convolve, on the CPU always through oneDNN where torch has it.
-
-    Left to itself torch picks another implementation for small batches, with other roundings: the values of a frame
-    would depend on how many frames come with it.
-    """
-    if x.device.type == "cpu" and _HAS_ONEDNN:
-        result: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
-        return result
-    return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
 
 
 _ACTIVATIONS: Mapping[int, Callable[[Tensor], Tensor] | None] = {
@@ -271,30 +250,6 @@ def _binary(function: Callable[[Tensor, Tensor], Tensor], table: type[Any] | Non
     return build
 
 
-def _resize_bilinear(operator: Operator) -> Call:
-    options = operator.read_options(tflite.ResizeBilinearOptions)
-    if options.AlignCorners() or not options.HalfPixelCenters():
-        raise UnsupportedError("found aligned corners; expected half-pixel centres")
-    size = operator.constant(1).tolist()
-
-    def function(x: Tensor) -> Tensor:
-        return functional.interpolate(x.permute(0, 3, 1, 2), size=size, mode="bilinear").permute(0, 2, 3, 1)
-
-    return Call(function, None)
-
-
-def _depth_to_space(operator: Operator) -> Call:
-    block = operator.read_options(tflite.DepthToSpaceOptions).BlockSize()
-    _, height, width, depth = operator.shapes[0]
-    channels = depth // block**2
-
-    def function(x: Tensor) -> Tensor:
-        blocks = x.reshape(-1, height, width, block, block, channels)
-        return blocks.permute(0, 1, 3, 2, 4, 5).reshape(-1, height * block, width * block, channels)
-
-    return Call(function, None)
-
-
 def _tensor(value: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.array(value, order="C"))
 
@@ -310,7 +265,6 @@ OPERATORS: Mapping[str, Callable[[Operator], Call]] = MappingProxyType(
         "CONCATENATION": _concatenation,
         "CONV_2D": _conv_2d,
         "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
-        "DEPTH_TO_SPACE": _depth_to_space,
         "DIV": _binary(torch.div, tflite.DivOptions),
         "LOGISTIC": _unary(_sigmoid),
         "MAX_POOL_2D": _max_pool_2d,
@@ -321,7 +275,6 @@ OPERATORS: Mapping[str, Callable[[Operator], Call]] = MappingProxyType(
         "PRELU": _prelu,
         "RELU": _unary(torch.relu),
         "RESHAPE": _reshape,
-        "RESIZE_BILINEAR": _resize_bilinear,
         "RSQRT": _unary(torch.rsqrt),
         "SQRT": _unary(torch.sqrt),
         "SQUARED_DIFFERENCE": _binary(lambda x, y: (x - y).square_(), None),

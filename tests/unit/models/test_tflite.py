@@ -154,7 +154,6 @@ CONV3 = [random(4, 3, 3, 3), random(4)]
 PADS = np.array([[0, 0], [1, 2], [0, 3], [2, 0]], np.int32)
 SLICE = [(1, 4, 6, 3), ints(0, 1, 0, 0), ints(1, 4, 6, 2), ints(1, 1, 2, 1)]
 TWO_BY_TWO = {"StrideH": 2, "StrideW": 2}
-BILINEAR = "ResizeBilinearOptions"
 CONCATENATION = "ConcatenationOptions"
 
 #: Operator, operands, shape of the result, options.
@@ -198,8 +197,6 @@ SINGLE = {
     "sub_constant_first": ("SUB", [random(1, 4, 5), (1, 4, 5)], (1, 4, 5), {}, "SubOptions"),
     "div": ("DIV", [(1, 4, 5), random(1, 4, 5)], (1, 4, 5), {}, "DivOptions"),
     "squared_difference": ("SQUARED_DIFFERENCE", [(1, 4, 5), random(5)], (1, 4, 5)),
-    "resize": ("RESIZE_BILINEAR", [(1, 4, 5, 3), ints(8, 15)], (1, 8, 15, 3), {"HalfPixelCenters": True}, BILINEAR),
-    "depth_to_space": ("DEPTH_TO_SPACE", [(1, 4, 5, 12)], (1, 8, 10, 3), {"BlockSize": 2}, "DepthToSpaceOptions"),
 }
 
 
@@ -242,10 +239,6 @@ UNSUPPORTED = {
     "transposed_batch": (("TRANSPOSE", [(1, 4), ints(1, 0)], (4, 1)), "first axis"),
     "reduced_batch": (("MEAN", [(1, 4), ints(0)], (1, 4), {"KeepDims": True}, "ReducerOptions"), "first axis"),
     "slopes": (("PRELU", [(1, 4, 5, 3), random(4, 5, 3)], (1, 4, 5, 3)), "one for each channel"),
-    "corners": (
-        ("RESIZE_BILINEAR", [(1, 4, 5, 3), ints(8, 10)], (1, 8, 10, 3), {"AlignCorners": True}, BILINEAR),
-        "aligned corners",
-    ),
     "ellipsis": (("STRIDED_SLICE", SLICE, (1, 3, 3, 2), *sliced(EllipsisMask=1)), "ellipsis"),
     "computed_dequantize": (("DEQUANTIZE", [(1, 4)], (1, 4)), "computed operand"),
     "quantised": (("ADD", [(1, 4), np.ones(4, np.int8)], (1, 4)), "expected float or integer"),
@@ -302,14 +295,13 @@ NETWORKS = {
     "face_landmarks_detector.tflite": (0, 1, 1e-3),
     "face_blendshapes.tflite": (0, 250, 1e-5),
     "face_detection_back.tflite": (-1, 1, 5e-4),
-    "face_detection_full_range_sparse.tflite": (-1, 1, 5e-4),
 }
 
 
 @pytest.fixture(params=NETWORKS)
 def network(request: pytest.FixtureRequest, asset: Callable[[str], Path]) -> tuple[str, bytes]:
     name = request.param
-    if name in ("face_detection_back.tflite", "face_detection_full_range_sparse.tflite"):
+    if name == "face_detection_back.tflite":
         return name, asset(name).read_bytes()
     with zipfile.ZipFile(asset("face_landmarker.task")) as task:
         return name, task.read(name)

@@ -1,0 +1,40 @@
+"""Detectors by name."""
+
+from __future__ import annotations
+
+from facearray.detect.detector import Detector
+from facearray.errors import InputError, unknown_names
+
+__all__ = ["load_detector"]
+
+_NAMES = ("mediapipe",)
+
+
+def load_detector(name: str, *, device: str = "auto", landmarks: bool = True, embedding: bool = False) -> Detector:
+    """Make a detector; its model files are fetched if they are not on this machine.
+
+    Parameters
+    ----------
+    name
+        Which detector: ``"mediapipe"``.
+    device
+        Where inference runs, as for :func:`facearray.detect.devices.resolve_device`.
+    landmarks
+        Whether it returns the points of the face mesh.
+    embedding
+        Whether it returns identity embeddings.
+
+    Raises
+    ------
+    InputError
+        If there is no such detector or device, or the detector has no embeddings.
+    AssetError
+        If a model file cannot be had.
+    """
+    if name not in _NAMES:
+        raise unknown_names("detector", [name], _NAMES)
+    if embedding:
+        raise InputError(f"found embedding=True; expected False: the detector {name!r} computes no identity embedding")
+    from facearray.detect.mediapipe import MediaPipeDetector
+
+    return MediaPipeDetector(device=device, landmarks=landmarks)
