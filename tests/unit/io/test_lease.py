@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -175,6 +176,33 @@ def test_lease__two_processes_at_once_one_gets_it(tmp_path):
         for process in processes:
             process.communicate("end\n", timeout=60)
     assert read_holder(Journal(tmp_path / "s.run")) is None
+
+
+def test_lease__nobody_gets_between_its_reading_and_its_writing(tmp_path, monkeypatch):
+    journal, answers = Journal(tmp_path / "s.run"), []
+    first = Lease(journal)
+
+    def compete() -> None:
+        try:
+            with Lease(journal):
+                answers.append("held")
+        except LeaseError:
+            answers.append("refused")
+
+    competitor = threading.Thread(target=compete)
+    write = first._write
+
+    def write_late(holder: Holder) -> None:
+        if not competitor.ident:
+            competitor.start()
+            competitor.join(timeout=0.5)  # has to wait; without a lock it would be through by now
+        write(holder)
+
+    monkeypatch.setattr(first, "_write", write_late)
+    with first:
+        competitor.join(timeout=60)
+        first.check()
+    assert answers == ["refused"]
 
 
 def test_lease__of_a_killed_process_is_taken_at_once(tmp_path):

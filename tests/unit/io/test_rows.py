@@ -9,7 +9,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import zarr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore, WrapperStore
 
@@ -25,7 +25,12 @@ def arrays(memory: MemoryStore) -> dict[str, np.ndarray]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(blocks=st.lists(st.integers(0, 1500), max_size=8).filter(lambda sizes: sum(sizes) <= 3072))
+@given(
+    blocks=st.lists(st.integers(0, 1500) | st.sampled_from([1, 1023, 1024, 1025, 2047]), max_size=6).filter(
+        lambda sizes: sum(sizes) <= 3072
+    )
+)
+@example(blocks=[1023, 1, 1024, 1023, 1])
 def test_row__any_blocks_give_what_was_given(blocks):
     rng = np.random.default_rng(0)
     n = sum(blocks)
