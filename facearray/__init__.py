@@ -14,7 +14,7 @@ from facearray.errors import FaceArrayError
 
 if TYPE_CHECKING:
     from facearray import assets, datasets, errors, plot, schema, selectors
-    from facearray.detect.run import detect
+    from facearray.detection.run import detect
     from facearray.io.store import open_store, save
 
     __version__: str
@@ -35,15 +35,11 @@ __all__ = [
 ]
 
 _FUNCTIONS = {
-    "detect": "facearray.detect.run",
+    "detect": "facearray.detection.run",
     "open_store": "facearray.io.store",
     "save": "facearray.io.store",
 }
 _MODULES = ("assets", "datasets", "errors", "plot", "schema", "selectors")
-
-# The first import of a subpackage binds its name here. `detect` is the function's, so that import is made now.
-importlib.import_module("facearray.detect")
-globals().pop("detect", None)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ from facearray.io.arrays import dims, open_array, text_values, values
 from facearray.schema import COORDS, DATA_VARS, FEATURES, FRAMES_PER_CHUNK, SCHEMA_VERSION, Variable, chunk_shape
 
 if TYPE_CHECKING:
-    from facearray.detect.detector import Detector
+    from facearray.detection.detector import Detector
 
 __all__ = ["INCOMPLETE", "SCHEMA_ATTR", "Layout", "create_arrays", "frame_capacity", "structural_differences"]
 

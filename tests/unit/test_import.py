@@ -26,7 +26,7 @@ LAYERS = (
     ("schema", "_assets"),
     ("assets",),
     ("datasets", "io", "models", "selectors"),
-    ("detect", "detection"),
+    ("detection",),
     ("plot", "testing"),
     ("accessor",),
     ("cli",),
@@ -103,7 +103,7 @@ def test_public_name__is_found_and_kept(name):
 
 
 def test_public_name__detect_is_the_function_whatever_was_imported_first():
-    for first in ("facearray.detect.detector", "facearray.detect.run", "facearray"):
+    for first in ("facearray.detection.detector", "facearray.detection.run", "facearray"):
         code = f"import {first}\nimport facearray as fa\nassert callable(fa.detect) and fa.detect.__name__ == 'detect'"
         subprocess.run([sys.executable, "-c", code], check=True)
 

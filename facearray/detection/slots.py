@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.detect.detector import Faces
+from facearray.detection.detector import Faces
 
 __all__ = ["Slots", "largest_face"]
 

@@ -15,10 +15,10 @@ import psutil
 import pytest
 from PIL import Image
 
-from facearray.detect import ffmpeg as ffmpeg_module
-from facearray.detect import video as video_module
-from facearray.detect.prefetch import prefetch
-from facearray.detect.video import VideoSummary, open_video, probe
+from facearray.detection import ffmpeg as ffmpeg_module
+from facearray.detection import video as video_module
+from facearray.detection.prefetch import prefetch
+from facearray.detection.video import VideoSummary, open_video, probe
 from facearray.errors import InputError, VideoError
 
 SAMPLES = ["WolfgangLanger_Pexels.mp4", "single_face.mp4", "face_noface.mov", "noface_face.mov", "no_face.mp4"]
@@ -487,7 +487,7 @@ def test_open_video__no_process_survives_the_reader(make_video, sent):
     code = textwrap.dedent(
         """
         import sys
-        from facearray.detect.video import open_video
+        from facearray.detection.video import open_video
         with open_video(sys.argv[1]) as video:
             batches = video.batches(1)
             next(batches)

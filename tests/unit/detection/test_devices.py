@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facearray.detect.devices import resolve_device
+from facearray.detection.devices import resolve_device
 from facearray.errors import InputError
 
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from facearray.detect.ffmpeg import DecodeLog, Header
+from facearray.detection.ffmpeg import DecodeLog, Header
 
 HEADER = """\
 [info] Input #0, mov,mp4, from 'file:a.mov':

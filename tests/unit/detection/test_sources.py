@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from natsort import natsorted
 
-from facearray.detect.sources import MISSING, PICTURE_SUFFIXES, VIDEO_SUFFIXES, find_videos, fingerprint
+from facearray.detection.sources import MISSING, PICTURE_SUFFIXES, VIDEO_SUFFIXES, find_videos, fingerprint
 from facearray.errors import InputError
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from facearray.detect.prefetch import prefetch
+from facearray.detection.prefetch import prefetch
 from facearray.errors import InputError
 
 

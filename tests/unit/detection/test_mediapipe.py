@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from facearray.detect.detector import Faces
-from facearray.detect.mediapipe import MIN_SURE_SCORE, MediaPipeDetector
+from facearray.detection.detector import Faces
+from facearray.detection.mediapipe import MIN_SURE_SCORE, MediaPipeDetector
 from facearray.errors import InputError
 from facearray.models.crops import Squares
 from facearray.models.face_detection import Detections

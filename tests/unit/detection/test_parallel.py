@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from facearray.detect.parallel import available_cpus, ordered_map
+from facearray.detection.parallel import available_cpus, ordered_map
 
 
 def test_available_cpus__at_least_one():

@@ -16,9 +16,9 @@ from typing import IO, Self, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.detect.container import declared_size
-from facearray.detect.ffmpeg import DecodeLog, read_header, start_decoding
-from facearray.detect.picture import probe_picture, read_picture
+from facearray.detection.container import declared_size
+from facearray.detection.ffmpeg import DecodeLog, read_header, start_decoding
+from facearray.detection.picture import probe_picture, read_picture
 from facearray.errors import InputError, VideoError
 
 _T = TypeVar("_T")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facearray.detect.picture import probe_picture, read_picture
+from facearray.detection.picture import probe_picture, read_picture
 from facearray.errors import VideoError
 
 RGB = np.random.default_rng(0).integers(0, 256, (12, 20, 3), dtype=np.uint8)

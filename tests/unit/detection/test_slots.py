@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facearray.detect.detector import Faces
-from facearray.detect.slots import largest_face
+from facearray.detection.detector import Faces
+from facearray.detection.slots import largest_face
 
 
 def faces(frame, n_found, **more):

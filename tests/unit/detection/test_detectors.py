@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from facearray.detect.detector import Detector
-from facearray.detect.detectors import load_detector
+from facearray.detection.detector import Detector
+from facearray.detection.detectors import load_detector
 from facearray.errors import InputError
 
 

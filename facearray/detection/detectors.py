@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facearray.detect.detector import Detector
+from facearray.detection.detector import Detector
 from facearray.errors import InputError, unknown_names
 
 __all__ = ["load_detector"]
@@ -18,7 +18,7 @@ def load_detector(name: str, *, device: str = "auto", landmarks: bool = True, em
     name
         Which detector: ``"mediapipe"``.
     device
-        Where inference runs, as for :func:`facearray.detect.devices.resolve_device`.
+        Where inference runs, as for :func:`facearray.detection.devices.resolve_device`.
     landmarks
         Whether it returns the points of the face mesh.
     embedding
@@ -35,6 +35,6 @@ def load_detector(name: str, *, device: str = "auto", landmarks: bool = True, em
         raise unknown_names("detector", [name], _NAMES)
     if embedding:
         raise InputError(f"found embedding=True; expected False: the detector {name!r} computes no identity embedding")
-    from facearray.detect.mediapipe import MediaPipeDetector
+    from facearray.detection.mediapipe import MediaPipeDetector
 
     return MediaPipeDetector(device=device, landmarks=landmarks)

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from facearray.detect.container import declared_size
+from facearray.detection.container import declared_size
 
 
 def box(kind: bytes, size: int, content: int | None = None) -> bytes:

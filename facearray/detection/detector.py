@@ -49,6 +49,8 @@ class Detector(Protocol):
     name: str
     #: Version of the method: another version gives other numbers.
     version: str
+    #: Device that inference runs on, as torch names it (``"cpu"``, ``"cuda:0"``).
+    device: str
     #: Names of the measures, in the order of ``Faces.features``.
     features: tuple[str, ...]
     #: Mesh points a face, or None where there are none.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray import assets
-from facearray.detect.detector import Faces
-from facearray.detect.devices import resolve_device
+from facearray.detection.detector import Faces
+from facearray.detection.devices import resolve_device
 from facearray.errors import InputError
 from facearray.schema import GROUPS, feature_names
 
@@ -63,7 +63,7 @@ class MediaPipeDetector:
     Parameters
     ----------
     device
-        Where inference runs, as for :func:`facearray.detect.devices.resolve_device`.
+        Where inference runs, as for :func:`facearray.detection.devices.resolve_device`.
     landmarks
         Whether the points of the mesh are returned.
 

@@ -1,0 +1,63 @@
+"""Peak memory of detection, decode to store, for a short and a long video of the same content.
+
+Each length runs in a process of its own: the 472-frame sample, looped by ffmpeg. The last line is one JSON object;
+`growth` is the peak of the longest over that of the shortest.
+
+    python -m benchmarks.memory [--frames 4000 40000] [--video FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import imageio_ffmpeg
+
+import facearray as fa
+
+
+def loop(video: Path, n_frames: int, folder: Path) -> Path:
+    """Repeat a video without encoding it again, up to a number of frames."""
+    looped = folder / f"{n_frames}{video.suffix}"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-stream_loop", "-1", "-i", str(video), "-map", "0:v"]
+    subprocess.run([*command, "-frames:v", str(n_frames), "-c", "copy", str(looped)], check=True)
+    return looped
+
+
+def measure(video: Path, store: Path) -> dict[str, float]:
+    """Detect in this process and say what it took."""
+    ds = fa.detect(video, store, progress=False)
+    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {"frames": int(ds["n_frames"].sum()), "peak_mb": own / 1024, "ffmpeg_peak_mb": children / 1024}
+
+
+def main() -> None:
+    """Measure each length and print the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, nargs="+", default=[4000, 40000])
+    parser.add_argument("--video", type=Path, default=None)
+    parser.add_argument("--measure", nargs=2, type=Path, metavar=("VIDEO", "STORE"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(*arguments.measure)))
+        return
+    results = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for n_frames in sorted(arguments.frames):
+            video = loop(arguments.video or fa.datasets.sample_video("wolfgang"), n_frames, folder)
+            command = [sys.executable, "-m", "benchmarks.memory", "--measure", video, folder / f"{n_frames}.zarr"]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            results.append(json.loads(done.stdout.splitlines()[-1]))
+            print(results[-1], flush=True)
+    peaks = [result["peak_mb"] for result in results]
+    print(json.dumps({"runs": results, "growth": round(peaks[-1] / peaks[0], 4), "peak_mb": round(max(peaks), 1)}))
+
+
+if __name__ == "__main__":
+    main()

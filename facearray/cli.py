@@ -1,0 +1,287 @@
+"""The command line: `facearray detect | status | info | finalize | report | models | demo`.
+
+Exit codes: 0 everything asked for is done, 1 something is not done or failed (and is named), 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from facearray import __version__
+from facearray.errors import FaceArrayError, InputError
+
+__all__ = ["main"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _named_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Turn the package's own errors into a message and an exit code; anything else is a bug and keeps its trace."""
+
+    @wraps(function)
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except FaceArrayError as error:
+            click.echo(f"facearray: {error}", err=True)
+            sys.exit(2 if isinstance(error, InputError) else 1)
+
+    return wrapper
+
+
+def _print_json(value: object) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, allow_nan=False, default=str))
+
+
+_store_argument = click.argument("store")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+_storage_option = click.option(
+    "--storage-option",
+    "storage_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda _context, _parameter, pairs: _key_values(pairs),
+    help="Option of the file system that a URL names; may be repeated. Values are read as JSON where they are JSON.",
+)
+
+
+def _key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"found {pair!r}; expected KEY=VALUE")
+        try:
+            options[key] = json.loads(value)
+        except json.JSONDecodeError:
+            options[key] = value
+    return options or None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="facearray")
+def main() -> None:
+    """Faces in videos as one labelled dataset."""
+
+
+@main.command()
+@click.argument("videos", nargs=-1, required=True)
+@click.option("-o", "--output", "store", required=True, metavar="STORE", help="Path or URL of the Zarr store.")
+@click.option("--detector", default="mediapipe", show_default=True, help="Name of the detector.")
+@click.option("--max-faces", default=1, show_default=True, help="Person slots in each video (only 1 so far).")
+@click.option("--every", default=1, show_default=True, help="Take every n-th frame of the source.")
+@click.option("--batch-size", default=None, type=int, help="Frames in one call of the detector.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--landmarks/--no-landmarks", default=True, show_default=True, help="Whether the face mesh is stored.")
+@click.option("--overwrite", is_flag=True, help="Delete a store that exists already.")
+@click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
+@click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")
+@click.option("--progress/--no-progress", default=True, help="Whether to show progress bars on a terminal.")
+@_storage_option
+@_json_option
+@_named_errors
+def detect(videos: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
+    """Find the faces in every frame of VIDEOS (files, globs, folders) and store what they do.
+
+    Run the same command again to go on where an interrupted run was; new videos are appended.
+    """
+    from facearray.detection.run import RunOptions, run
+
+    report = run(list(videos), store, RunOptions(**options))
+    if as_json:
+        _print_json({"store": store, "videos": report.rows(), "failed": report.failures})
+    else:
+        _print_rows(report.rows())
+        _print_failures(report.failures)
+    sys.exit(1 if report.failures else 0)
+
+
+@main.command()
+@_store_argument
+@_storage_option
+@_json_option
+@_named_errors
+def status(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> None:
+    """Say how far STORE is: finished, running, interrupted; which videos failed and why."""
+    from facearray.io.status import store_status
+
+    found = store_status(store, storage_options=storage_options)
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        click.echo(f"{store}: {found.sentence()}")
+        _print_failures(found.failures)
+        for problem in found.problems:
+            click.echo(problem, err=True)
+    sys.exit(0 if found.n_done == found.n_videos else 1)
+
+
+@main.command()
+@_store_argument
+@_storage_option
+@_json_option
+@_named_errors
+def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> None:
+    """Say what is in STORE: sizes, features, detector and options."""
+    from facearray.io.store import open_store
+
+    ds = open_store(store, storage_options=storage_options)
+    groups: dict[str, list[str]] = {}
+    for name, group in zip(ds["feature"].values, ds["group"].values, strict=True):
+        groups.setdefault(str(group), []).append(str(name))
+    found = {
+        "store": store,
+        "sizes": {str(dim): size for dim, size in ds.sizes.items()},
+        "frames": int(ds["n_frames"].sum()),
+        "variables": [str(name) for name in ds.data_vars],
+        "features": groups,
+        "attrs": dict(ds.attrs),
+    }
+    if as_json:
+        _print_json(found)
+        return
+    click.echo(f"{store}: {found['frames']} frames of {ds.sizes['video']} videos")
+    click.echo("sizes      " + ", ".join(f"{dim} {size}" for dim, size in ds.sizes.items()))
+    click.echo("variables  " + ", ".join(str(name) for name in ds.data_vars))
+    for group, names in groups.items():
+        click.echo(f"{group:10} {', '.join(names)}")
+    for key, value in ds.attrs.items():
+        click.echo(f"{key}: {value}")
+
+
+@main.command()
+@_store_argument
+@click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")
+@_storage_option
+@_named_errors
+def finalize(store: str, take_over: bool, storage_options: dict[str, Any] | None) -> None:
+    """Write the per-video coordinates of an interrupted run, so that any Zarr reader sees what is done."""
+    from facearray.io.status import finalize_store, store_status
+
+    finalize_store(store, take_over=take_over, storage_options=storage_options)
+    click.echo(f"{store}: {store_status(store, storage_options=storage_options).sentence()}")
+
+
+@main.command()
+@_store_argument
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"))
+@_storage_option
+@_named_errors
+def report(store: str, output: Path, storage_options: dict[str, Any] | None) -> None:
+    """Write one self-contained HTML page with the quality and the time courses of STORE."""
+    from facearray.io.store import open_store
+    from facearray.plot.report import write_report
+
+    write_report(open_store(store, storage_options=storage_options), output)
+    click.echo(f"wrote {output}")
+
+
+@main.group()
+def models() -> None:
+    """List and fetch the model and sample files."""
+
+
+@models.command(name="list")
+@_json_option
+@_named_errors
+def models_list(as_json: bool) -> None:
+    """List the files, where each is, its size and its licence."""
+    from facearray import assets
+
+    rows = [
+        {
+            "name": asset.name,
+            "kind": asset.kind,
+            "bytes": asset.size,
+            "licence": asset.licence,
+            "sha256": asset.sha256,
+            "path": None if where is None else str(where),
+        }
+        for asset, where in assets.status()
+    ]
+    if as_json:
+        _print_json({"files": rows})
+        return
+    _print_table(
+        ["name", "kind", "bytes", "licence", "where"],
+        [[str(r["name"]), str(r["kind"]), f"{r['bytes']:,}", str(r["licence"]), str(r["path"] or "-")] for r in rows],
+    )
+
+
+@models.command(name="pull")
+@click.argument("names", nargs=-1)
+@click.option("--kind", type=click.Choice(["model", "sample"]), default=None, help="Only files of this kind.")
+@_named_errors
+def models_pull(names: tuple[str, ...], kind: Any) -> None:
+    """Fetch and check files (all of them, or the NAMES given), so that later runs need no network."""
+    from facearray import assets
+
+    assets.pull(list(names) or None, kind=kind)
+    click.echo("all files are there")
+
+
+@main.command()
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("facearray-demo"))
+@_named_errors
+def demo(output: Path) -> None:
+    """Detect the faces of the sample videos and pictures and write a report on them."""
+    from facearray import datasets
+    from facearray.detection.run import RunOptions, run
+    from facearray.io.store import open_store
+    from facearray.plot.report import write_report
+
+    media = [*map(datasets.sample_video, datasets.SAMPLE_VIDEOS), *datasets.sample_pictures()]
+    output.mkdir(parents=True, exist_ok=True)
+    store, page = output / "study.zarr", output / "report.html"
+    outcome = run(media, store, RunOptions())
+    _print_rows(outcome.rows())
+    _print_failures(outcome.failures)
+    write_report(open_store(store), page)
+    click.echo(f"\nstore   {store}\nreport  {page}")
+    sys.exit(1 if outcome.failures else 0)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    _print_table(
+        ["video", "status", "frames", "faces found", "frames/s"],
+        [
+            [
+                row["video"],
+                row["status"],
+                str(row["n_frames"]),
+                str(row["n_faces_found"]),
+                f"{row['n_frames'] / row['seconds']:.1f}" if row["seconds"] else "-",
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _print_table(header: list[str], rows: list[list[str]]) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE)
+    for name in header:
+        numeric = name in {"frames", "faces found", "frames/s", "bytes"}
+        table.add_column(name, justify="right" if numeric else "left", no_wrap=numeric, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # Without a terminal there is no width to respect, and folded labels could not be read by a script.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+
+
+def _print_failures(failures: dict[str, str]) -> None:
+    for label, reason in failures.items():
+        click.echo(f"{label}: {reason}", err=True)

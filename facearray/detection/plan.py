@@ -1,0 +1,126 @@
+"""Which rows of which store a run has to compute: create, append, resume or refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from facearray.detection.sources import Source
+from facearray.detection.video import probe
+from facearray.errors import StructureError, VideoError
+from facearray.io.journal import Journal
+from facearray.io.store import Store, frame_capacity
+
+__all__ = ["Plan", "Task", "expected_frames", "plan_rows"]
+
+#: Headers read at the same time; each is one short-lived decoder process.
+PROBE_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One row to compute."""
+
+    row: int
+    source: Source
+    n_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run has to do.
+
+    Attributes
+    ----------
+    tasks
+        Rows to compute, in order.
+    done, failed
+        Rows that were asked for and need nothing more, because an earlier run finished them or because they failed
+        and were not to be tried again.
+    """
+
+    tasks: tuple[Task, ...]
+    done: tuple[int, ...]
+    failed: tuple[int, ...]
+
+
+def expected_frames(sources: Sequence[Source], *, every: int) -> list[int]:
+    """Estimate the stored frames of each source from its header; 0 where the header cannot be read.
+
+    The row of an unreadable source fails with the reason when it is decoded.
+    """
+
+    def estimate(source: Source) -> int:
+        try:
+            return -(-probe(source.path).n_frames // every)
+        except VideoError:
+            return 0
+
+    with ThreadPoolExecutor(PROBE_THREADS) as pool:
+        return list(pool.map(estimate, sources))
+
+
+def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, every: int, retry_failed: bool) -> Plan:
+    """Compare what is asked for with what the store and its journal hold, and append what is new.
+
+    Parameters
+    ----------
+    store
+        The store; rows are appended to it for unknown labels.
+    journal
+        Its journal.
+    sources
+        The videos asked for.
+    every
+        Every how many frames of the source one is taken.
+    retry_failed
+        Whether rows that failed are computed again.
+
+    Raises
+    ------
+    StructureError
+        If the store holds another recording under one of the labels.
+    """
+    row_of = {label: row for row, label in enumerate(store.labels)}
+    states = journal.states()
+    known = [s for s in sources if s.label in row_of]
+    new = [s for s in sources if s.label not in row_of]
+    _refuse_other_recordings(known, row_of, states, journal.fingerprints())
+
+    wanted = {row_of[s.label]: s for s in known}
+    done = tuple(sorted(row for row in wanted if states.get(row) == "done"))
+    failed = tuple(sorted(row for row in wanted if states.get(row) == "failed" and not retry_failed))
+    again = {row: s for row, s in wanted.items() if row not in {*done, *failed}}
+    if again:
+        journal.forget(again)
+
+    first = store.n_rows
+    again |= {first + i: source for i, source in enumerate(new)}
+    rows = sorted(again)
+    counts = expected_frames([again[row] for row in rows], every=every)
+    if new:
+        store.append([(s.label, s.location) for s in new], capacity=max(map(frame_capacity, counts)))
+    if again:
+        journal.record({row: (again[row].label, again[row].fingerprint if again[row].exists else None) for row in rows})
+    tasks = tuple(Task(row, again[row], count) for row, count in zip(rows, counts, strict=True))
+    return Plan(tasks, done, failed)
+
+
+def _refuse_other_recordings(
+    known: Sequence[Source], row_of: Mapping[str, int], states: Mapping[int, str], fingerprints: Mapping[int, str]
+) -> None:
+    problems = []
+    for source in known:
+        row = row_of[source.label]
+        stored = fingerprints.get(row)
+        replaceable = states.get(row) == "failed" or stored is None or not source.exists
+        if stored != source.fingerprint and not replaceable:
+            problems.append(f"{source.label!r}: found a file with fingerprint {source.fingerprint}; expected {stored}")
+    if problems:
+        raise StructureError(
+            "the store holds other recordings under these labels:\n"
+            + "".join(f"  - {p}\n" for p in sorted(problems))
+            + "give the new files labels of their own (a mapping label → path), write to another store, "
+            "or start again with overwrite=True"
+        )

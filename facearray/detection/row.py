@@ -1,0 +1,200 @@
+"""The unit of work: one video, decoded, detected and written as one row of the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facearray.detection.detector import Detector, Faces
+from facearray.detection.parallel import available_cpus, ordered_map
+from facearray.detection.prefetch import prefetch
+from facearray.detection.slots import Slots, largest_face
+from facearray.detection.sources import Source
+from facearray.detection.video import Batch, open_video
+from facearray.errors import DetectorError
+from facearray.io.store import RowWriter
+
+__all__ = ["RowOptions", "batch_frames", "count_frames", "detect_row", "run_detector"]
+
+#: Uncompressed frames in one batch, in bytes: what bounds memory at high resolutions.
+MAX_BATCH_BYTES = 64 * 2**20
+
+#: Frames in one batch at low resolutions: enough to keep the networks' kernels busy.
+MAX_BATCH_FRAMES = 32
+
+#: Threads of inference on a CPU; beyond this memory grows faster than speed, and processes are the better way.
+MAX_CPU_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RowOptions:
+    """How rows are computed.
+
+    Attributes
+    ----------
+    every
+        Every how many frames of the source one is taken.
+    batch_size
+        Frames in one call of the detector; None chooses by the size of a frame.
+    landmarks, embedding
+        Whether they are stored; what the detector gives beyond that is left out.
+    """
+
+    every: int = 1
+    batch_size: int | None = None
+    landmarks: bool = True
+    embedding: bool = True
+
+
+def batch_frames(width: int, height: int, batch_size: int | None = None) -> int:
+    """Frames in one batch: the number asked for, or as many as fit the memory set aside for a batch.
+
+    Examples
+    --------
+    >>> batch_frames(640, 360), batch_frames(1920, 1080), batch_frames(7680, 4320)
+    (32, 10, 1)
+    """
+    if batch_size is not None:
+        return batch_size
+    return int(np.clip(MAX_BATCH_BYTES // (width * height * 3), 1, MAX_BATCH_FRAMES))
+
+
+def detect_row(
+    source: Source,
+    writer: RowWriter,
+    detector: Detector,
+    options: RowOptions,
+    *,
+    on_frames: Callable[[int], object] | None = None,
+) -> dict[str, Any]:
+    """Decode one video, run the detector over its frames and write its row.
+
+    Parameters
+    ----------
+    source
+        The video or picture.
+    writer
+        Writer of the row.
+    detector
+        Called from several threads on a CPU, from one elsewhere.
+    options
+        How the row is computed.
+    on_frames
+        Called with the number of frames that were just written.
+
+    Returns
+    -------
+    dict
+        The row's record: ``n_frames``, ``n_faces_found`` (over all frames), ``fps``, ``duration``, ``width``,
+        ``height``, ``seconds``.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be decoded, or not completely.
+    DetectorError
+        If the detector raises or returns what it did not promise.
+    CapacityError
+        If the video has more frames than the store has room for.
+    """
+    started = time.perf_counter()
+    n_frames = n_faces_found = 0
+    workers = min(available_cpus(), MAX_CPU_WORKERS) if detector.device == "cpu" else 1
+
+    def infer(batch: Batch) -> tuple[Batch, Slots]:
+        return batch, largest_face(run_detector(detector, batch[0]))
+
+    with open_video(source.path, every=options.every) as video, writer:
+        size = batch_frames(video.width, video.height, options.batch_size)
+        with prefetch(video.batches(size), depth=workers) as batches:
+            for (frames, frame_number, timestamp), slots in ordered_map(
+                infer, batches, workers=workers, initializer=_one_torch_thread
+            ):
+                writer.write(
+                    frame_number=frame_number,
+                    timestamp=timestamp,
+                    n_faces_found=slots.n_faces_found,
+                    track_id=slots.track_id,
+                    features=slots.features,
+                    landmarks=slots.landmarks if options.landmarks else None,
+                    embedding=slots.embedding if options.embedding else None,
+                )
+                n_frames += len(frames)
+                n_faces_found += int(slots.n_faces_found.sum())
+                if on_frames is not None:
+                    on_frames(len(frames))
+        summary = video.summary
+    return {
+        "n_frames": n_frames,
+        "n_faces_found": n_faces_found,
+        "fps": summary.fps,
+        "duration": summary.duration,
+        "width": summary.width,
+        "height": summary.height,
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+
+
+def count_frames(source: Source, *, every: int) -> int:
+    """Count the frames that a row would store, by decoding all of them.
+
+    Raises
+    ------
+    VideoError
+        If the video cannot be decoded, or not completely.
+    """
+    with open_video(source.path, every=every) as video:
+        size = batch_frames(video.width, video.height)
+        return sum(len(frames) for frames, _, _ in video.batches(size))
+
+
+def run_detector(detector: Detector, frames: NDArray[np.uint8]) -> Faces:
+    """Call a detector and hold it to its promises.
+
+    Raises
+    ------
+    DetectorError
+        With every mismatch between what the detector declares and what it returned, or naming what it raised.
+    """
+    try:
+        faces = detector(frames)
+    except Exception as error:
+        raise DetectorError(
+            f"detector {detector.name!r} raised {type(error).__name__} on {len(frames)} frames of "
+            f"{frames.shape[2]}x{frames.shape[1]}: {error}"
+        ) from error
+    n_face, n_frame = len(faces.frame), len(frames)
+    shapes: dict[str, tuple[Any, tuple[int, ...] | None]] = {
+        "n_found": (faces.n_found, (n_frame,)),
+        "features": (faces.features, (n_face, len(detector.features))),
+        "landmarks": (faces.landmarks, _shape(n_face, detector.n_landmarks, 3)),
+        "embedding": (faces.embedding, _shape(n_face, detector.n_components)),
+    }
+    problems = []
+    for name, (found, expected) in shapes.items():
+        found_shape = None if found is None else found.shape
+        if found_shape != expected:
+            problems.append(f"found {name} of shape {found_shape}; expected {expected}")
+    order = np.diff(faces.frame)
+    if n_face and (faces.frame.min() < 0 or faces.frame.max() >= n_frame or (order < 0).any()):
+        problems.append(f"found frame positions {faces.frame.tolist()}; expected ascending ones below {n_frame}")
+    if problems:
+        raise DetectorError(f"detector {detector.name!r} broke its contract: " + "; ".join(problems))
+    return faces
+
+
+def _shape(n_face: int, *rest: int | None) -> tuple[int, ...] | None:
+    known = tuple(size for size in rest if size is not None)
+    return (n_face, *known) if len(known) == len(rest) else None
+
+
+def _one_torch_thread() -> None:
+    # Batches run side by side, so threads inside an operator would only compete with one another.
+    import torch
+
+    torch.set_num_threads(1)

@@ -1,0 +1,318 @@
+"""`detect`: many videos into one store, in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from facearray.detection.detector import Detector
+from facearray.detection.detectors import load_detector
+from facearray.detection.plan import Plan, Task, plan_rows
+from facearray.detection.progress import Progress
+from facearray.detection.row import RowOptions, count_frames, detect_row
+from facearray.detection.sources import Videos, find_videos
+from facearray.errors import CapacityError, DetectorError, InputError, VideoError
+from facearray.io.journal import ROWS_PER_PART, Journal
+from facearray.io.lease import Lease
+from facearray.io.store import Layout, Store, StoreLike, frame_capacity, open_store
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["RunOptions", "RunReport", "detect", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What to compute and how; the attributes are the keywords of :func:`detect`.
+
+    Raises
+    ------
+    InputError
+        With every option that cannot be used.
+    """
+
+    detector: str | Detector = "mediapipe"
+    max_faces: int = 1
+    every: int = 1
+    batch_size: int | None = None
+    device: str = "auto"
+    landmarks: bool = True
+    embedding: bool = False
+    client: object = None
+    overwrite: bool = False
+    retry_failed: bool = False
+    take_over: bool = False
+    progress: bool = True
+    journal: str | os.PathLike[str] | None = None
+    storage_options: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.max_faces != 1:
+            problems.append(f"found max_faces={self.max_faces!r}; expected 1: this version follows one face a frame")
+        if not _is_count(self.every):
+            problems.append(f"found every={self.every!r}; expected a whole number of at least 1")
+        if self.batch_size is not None and not _is_count(self.batch_size):
+            problems.append(f"found batch_size={self.batch_size!r}; expected a whole number of at least 1, or None")
+        if self.client is not None:
+            problems.append(f"found client={self.client!r}; expected None: this version computes in its own process")
+        if problems:
+            raise InputError("these options cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+
+    def load_detector(self) -> Detector:
+        """Return the detector that the options name.
+
+        Raises
+        ------
+        InputError
+            If there is no such detector, or it cannot run on the device or give what is asked for.
+        """
+        if isinstance(self.detector, str):
+            return load_detector(self.detector, device=self.device, landmarks=self.landmarks, embedding=self.embedding)
+        if self.embedding and self.detector.n_components is None:
+            raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
+        return self.detector
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What became of the videos that a run was asked for.
+
+    Attributes
+    ----------
+    records
+        Label of each video → its record: ``status`` ("done", "failed"), ``n_frames``, ``n_faces_found``, ``seconds``,
+        ``error`` and so on.
+    computed
+        Labels of those that this run computed; the others were finished before.
+    """
+
+    records: Mapping[str, Mapping[str, Any]]
+    computed: frozenset[str]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Label → reason, of every video that is not done."""
+        return {label: record["error"] for label, record in self.records.items() if record["status"] != "done"}
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One mapping a video, for tables: what it is called, how it ended, what was found, how fast."""
+        return [
+            {
+                "video": label,
+                "status": record["status"],
+                "n_frames": record.get("n_frames", 0),
+                "n_faces_found": record.get("n_faces_found", 0),
+                "seconds": record.get("seconds"),
+                "computed": label in self.computed,
+            }
+            for label, record in self.records.items()
+        ]
+
+
+def detect(
+    videos: Videos,
+    store: StoreLike,
+    *,
+    detector: str | Detector = "mediapipe",
+    max_faces: int = 1,
+    every: int = 1,
+    batch_size: int | None = None,
+    device: str = "auto",
+    landmarks: bool = True,
+    embedding: bool = False,
+    client: object = None,
+    overwrite: bool = False,
+    retry_failed: bool = False,
+    take_over: bool = False,
+    progress: bool = True,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Find the faces in every frame of some videos and store what they do.
+
+    Videos that the store already holds are not computed again, so that a run which was interrupted goes on where it
+    was when it is started again, and new videos are appended. A video that cannot be read does not stop the others:
+    its row has ``status`` "failed" and the reason in ``error``.
+
+    Parameters
+    ----------
+    videos
+        A path, glob or folder, a list of them, or a mapping label → path. Pictures are videos of one frame. Unless
+        a mapping names it, a video is labelled by its file name; see :func:`facearray.detection.sources.find_videos`.
+    store
+        Path or URL of the Zarr store; made if it does not exist.
+    detector
+        Name of a detector, or an object that follows :class:`facearray.detection.detector.Detector`.
+    max_faces
+        Person slots in each video. Only 1 is possible so far: the largest face of each frame.
+    every
+        Take every n-th frame of the source. The values of a frame do not depend on it.
+    batch_size
+        Frames in one call of the detector; by default as many as are fast at the video's resolution. The values of
+        a frame do not depend on it.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    landmarks
+        Whether the face mesh is stored (478 points a face: 94 % of the store's size).
+    embedding
+        Whether an identity embedding is stored. No detector of this version computes one.
+    client
+        Reserved for a Dask client; only None is possible so far: rows are computed in this process.
+    overwrite
+        Whether a store that exists already is deleted first.
+    retry_failed
+        Whether videos that failed in an earlier run are tried again.
+    take_over
+        Whether to go on with a store that a run on another machine, known to be dead, was writing into.
+    progress
+        Whether to show progress bars on a terminal or in a notebook.
+    journal
+        Path or URL of the store's journal; by default ``<store>.run``. Needed if the store is a Zarr store object.
+    storage_options
+        Options of the file system that a URL names.
+
+    Returns
+    -------
+    xarray.Dataset
+        The opened store, lazy; dims (video, frame, face, feature[, landmark, axis]).
+
+    Raises
+    ------
+    InputError
+        If an argument has a value that cannot be used, or there is no video at all.
+    StructureError
+        If the store holds another structure, detector, set of options, or other recordings under the same labels.
+    LeaseError
+        If another run is writing into the store.
+    AssetError
+        If a model file is missing and cannot be fetched.
+
+    Examples
+    --------
+    >>> import facearray as fa
+    >>> ds = fa.detect("clips/*.mp4", "study.zarr")  # doctest: +SKIP
+    >>> ds.fex.aus.mean("frame")  # doctest: +SKIP
+    """
+    options = RunOptions(
+        detector=detector,
+        max_faces=max_faces,
+        every=every,
+        batch_size=batch_size,
+        device=device,
+        landmarks=landmarks,
+        embedding=embedding,
+        client=client,
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+        take_over=take_over,
+        progress=progress,
+        journal=journal,
+        storage_options=storage_options,
+    )
+    report = run(videos, store, options)
+    for label, reason in report.failures.items():
+        logger.warning("%s: %s", label, reason)
+    return open_store(store, journal=journal, storage_options=storage_options)
+
+
+def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
+    """Do what :func:`detect` does, and say what became of each video."""
+    sources = find_videos(videos)
+    detector = options.load_detector()
+    layout = Layout.from_detector(
+        detector,
+        max_faces=options.max_faces,
+        options={"every": options.every},
+        landmarks=options.landmarks,
+        embedding=options.embedding,
+    )
+    journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
+    with Lease(journal, take_over=options.take_over) as lease:
+        target = _open_or_create(store, layout, options)
+        journal.check_labels(target.labels)
+        plan = plan_rows(target, journal, sources, every=options.every, retry_failed=options.retry_failed)
+        if plan.tasks:
+            target.reopen()
+        try:
+            _compute(plan, target, journal, lease, detector, layout, options)
+        except KeyboardInterrupt:
+            target.finalize(journal)
+            raise
+        target.finalize(journal)
+        records = journal.records()
+        rows = [*plan.done, *plan.failed, *(task.row for task in plan.tasks)]
+        return RunReport(
+            {target.labels[row]: records[row] for row in sorted(rows)},
+            frozenset(task.source.label for task in plan.tasks),
+        )
+
+
+def _open_or_create(store: StoreLike, layout: Layout, options: RunOptions) -> Store:
+    if not options.overwrite and Store.exists(store, storage_options=options.storage_options):
+        target = Store.open(store, storage_options=options.storage_options)
+        target.check(layout)
+        return target
+    return Store.create(
+        store,
+        layout,
+        [],
+        frame_capacity(0),
+        journal=options.journal,
+        storage_options=options.storage_options,
+        overwrite=options.overwrite,
+    )
+
+
+def _compute(
+    plan: Plan,
+    target: Store,
+    journal: Journal,
+    lease: Lease,
+    detector: Detector,
+    layout: Layout,
+    options: RunOptions,
+) -> None:
+    row_options = RowOptions(
+        every=options.every,
+        batch_size=options.batch_size,
+        landmarks=layout.n_landmarks is not None,
+        embedding=layout.n_components is not None,
+    )
+    with Progress(len(plan.tasks), enabled=options.progress) as progress:
+        for count, task in enumerate(plan.tasks, start=1):
+            progress.start(task.source.label, task.n_frames)
+            try:
+                record = _compute_row(task, target, detector, row_options, progress)
+            except (VideoError, DetectorError) as error:
+                lease.check()
+                journal.mark_failed(task.row, str(error), {"seconds": None})
+            else:
+                lease.check()
+                journal.mark_done(task.row, record)
+            progress.finish()
+            if count % ROWS_PER_PART == 0:
+                journal.compact()
+
+
+def _compute_row(
+    task: Task, target: Store, detector: Detector, options: RowOptions, progress: Progress
+) -> dict[str, Any]:
+    try:
+        return detect_row(task.source, target.row(task.row), detector, options, on_frames=progress.advance)
+    except CapacityError:
+        # The container promised fewer frames than there are; only decoding tells how many.
+        n_frames = count_frames(task.source, every=options.every)
+        target.resize(frame_capacity(n_frames, exact=True))
+        progress.start(task.source.label, n_frames)
+        return detect_row(task.source, target.row(task.row), detector, options, on_frames=progress.advance)

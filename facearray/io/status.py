@@ -1,0 +1,140 @@
+"""How far a store is: read from its journal and lease, while a run is going, after it died, after it ended."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from facearray.io.journal import Journal
+from facearray.io.lease import Lease, read_holder
+from facearray.io.location import StoreLike, address
+from facearray.io.store import Store
+
+__all__ = ["StoreStatus", "finalize_store", "store_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """How far a store is.
+
+    Attributes
+    ----------
+    store
+        Its address.
+    run
+        ``"running"``, ``"interrupted"`` (the run that was writing is dead) or ``"ended"``.
+    holder
+        The run that is writing, or was when it died; None if there is none.
+    n_videos, n_done, n_failed, n_pending
+        Videos in the store and in each state.
+    failures
+        Label → reason of every failed video.
+    problems
+        A sentence for every file of the journal that cannot be used.
+    """
+
+    store: str
+    run: str
+    holder: str | None
+    n_videos: int
+    n_done: int
+    n_failed: int
+    n_pending: int
+    failures: dict[str, str]
+    problems: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the attributes as JSON values."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """Say it in one line."""
+        counts = f"{self.n_videos} videos: {self.n_done} done, {self.n_failed} failed, {self.n_pending} pending"
+        if self.run == "running":
+            return f"{counts}; running ({self.holder})"
+        if self.run == "interrupted":
+            return f"{counts}; interrupted ({self.holder}); run the same command again to go on"
+        return counts
+
+
+def store_status(
+    store: StoreLike,
+    *,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> StoreStatus:
+    """Say how far a store is. No measurement is read, and nothing is written.
+
+    Parameters
+    ----------
+    store
+        Path or URL of the store, or a Zarr store object.
+    journal
+        Path or URL of its journal; by default ``<store>.run``.
+    storage_options
+        Options of the file system that a URL names.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at this place.
+    StructureError
+        If there is something else than a store.
+    """
+    opened = Store.open(store, storage_options=storage_options)
+    notes = Journal.beside(store, journal=journal, storage_options=storage_options)
+    coordinates = opened.coordinates(notes)
+    states = [str(state) for state in coordinates["status"]]
+    count = Counter(states)
+    holder = read_holder(notes)
+    return StoreStatus(
+        store=address(store),
+        run="ended" if holder is None else "running" if holder.is_alive else "interrupted",
+        holder=None if holder is None else str(holder),
+        n_videos=len(states),
+        n_done=count["done"],
+        n_failed=count["failed"],
+        n_pending=count["pending"],
+        failures={
+            label: str(error)
+            for label, state, error in zip(opened.labels, states, coordinates["error"], strict=True)
+            if state == "failed"
+        },
+        problems=notes.states().problems,
+    )
+
+
+def finalize_store(
+    store: StoreLike,
+    *,
+    journal: str | os.PathLike[str] | None = None,
+    take_over: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> None:
+    """Write the per-video coordinates of a store that a run left unfinished, and consolidate its metadata.
+
+    Any Zarr reader then sees what is done; the run can still be gone on with.
+
+    Parameters
+    ----------
+    store, journal, storage_options
+        As for :func:`store_status`.
+    take_over
+        Whether to go on although a run on another machine, known to be dead, seems to be writing.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at this place.
+    LeaseError
+        If a run is writing into the store.
+    StructureError
+        If there is something else than a store, or the journal belongs to another one.
+    """
+    opened = Store.open(store, storage_options=storage_options)
+    notes = Journal.beside(store, journal=journal, storage_options=storage_options)
+    with Lease(notes, take_over=take_over):
+        opened.finalize(notes)

@@ -1,0 +1,134 @@
+"""The command line: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from facearray.cli import main
+from facearray.detection import run as run_module
+from facearray.testing import FakeDetector
+
+
+@pytest.fixture
+def facearray(monkeypatch):
+    """Return a function that runs the command line with a detector that needs no model."""
+    monkeypatch.setattr(run_module, "load_detector", lambda name, **options: FakeDetector())
+
+    def call(*arguments):
+        return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
+
+    return call
+
+
+def test_detect__all_done(facearray, make_video, tmp_path):
+    result = facearray("detect", make_video("a.mkv"), make_video("b.mkv", 30), "-o", tmp_path / "s.zarr")
+    assert result.exit_code == 0
+    lines = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if ".mkv" in line}
+    assert lines["a.mkv"][:3] == ["done", "20", "19"]
+    assert lines["b.mkv"][:3] == ["done", "30", "28"]
+    assert result.stderr == ""
+
+
+def test_detect__failures_are_named_and_exit_is_1(facearray, make_video, tmp_path):
+    result = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr")
+    assert result.exit_code == 1
+    assert "gone.mp4: " in result.stderr
+    again = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr")
+    assert again.exit_code == 1
+    assert "gone.mp4: " in again.stderr
+
+
+def test_detect__json_is_one_object(facearray, make_video, tmp_path):
+    result = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr", "--json")
+    found = json.loads(result.stdout)
+    assert found["store"] == str(tmp_path / "s.zarr")
+    assert [(v["video"], v["status"], v["n_frames"]) for v in found["videos"]] == [
+        ("a.mkv", "done", 20),
+        ("gone.mp4", "failed", 0),
+    ]
+    assert list(found["failed"]) == ["gone.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["detect"], "Missing argument 'VIDEOS...'"),
+        (["detect", "a.mp4"], "Missing option '-o'"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--every", "0"], "every=0; expected a whole number"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--every", "x"], "not a valid integer"),
+        (["detect", "nothing/*.mp4", "-o", "s.zarr"], "nothing matches"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--storage-option", "x"], "expected KEY=VALUE"),
+        (["status", "nothing.zarr"], "no store at"),
+        (["info", "nothing.zarr"], "no store at"),
+        (["finalize", "nothing.zarr"], "no store at"),
+        (["models", "pull", "nothing"], "unknown"),
+        (["nothing"], "No such command"),
+    ],
+)
+def test_main__wrong_usage_exits_2(facearray, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    result = facearray(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_detect__refused_exits_1(facearray, make_video, tmp_path):
+    video = make_video("a.mkv")
+    facearray("detect", video, "-o", tmp_path / "s.zarr")
+    result = facearray("detect", video, "-o", tmp_path / "s.zarr", "--every", "2")
+    assert result.exit_code == 1
+    assert "every=1; expected 2" in result.stderr
+
+
+def test_status__says_how_far(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    result = facearray("status", tmp_path / "s.zarr")
+    assert result.exit_code == 0
+    assert "1 videos: 1 done, 0 failed, 0 pending" in result.stdout
+
+    facearray("detect", tmp_path / "gone.mp4", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    result = facearray("status", tmp_path / "s.zarr", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert (found["n_videos"], found["n_done"], found["n_failed"], found["n_pending"]) == (2, 1, 1, 0)
+    assert list(found["failures"]) == ["gone.mp4"]
+    assert found["run"] == "ended"
+
+
+def test_info__says_what_is_in_it(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    result = facearray("info", tmp_path / "s.zarr")
+    assert result.exit_code == 0
+    assert "20 frames of 1 videos" in result.stdout
+    found = json.loads(facearray("info", tmp_path / "s.zarr", "--json").stdout)
+    assert found["sizes"]["video"] == 1
+    assert found["features"]["aus"] == ["AU12"]
+    assert found["attrs"]["detector"] == "fake"
+
+
+def test_finalize__of_a_finished_store_changes_nothing(facearray, make_video, tmp_path, contents):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    before = contents(tmp_path / "s.zarr")
+    result = facearray("finalize", tmp_path / "s.zarr")
+    assert result.exit_code == 0
+    assert "1 done" in result.stdout
+    assert contents(tmp_path / "s.zarr") == before
+
+
+def test_report__writes_a_page(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    result = facearray("report", tmp_path / "s.zarr", "-o", tmp_path / "r.html")
+    assert result.exit_code == 0
+    assert "a.mkv" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_models_list__names_every_file(facearray):
+    result = facearray("models", "list", "--json")
+    assert result.exit_code == 0
+    names = {row["name"] for row in json.loads(result.stdout)["files"]}
+    assert {"face_landmarker.task", "WolfgangLanger_Pexels.mp4"} <= names
+    assert "face_landmarker.task" in facearray("models", "list").stdout
