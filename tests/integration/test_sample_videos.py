@@ -1,0 +1,109 @@
+"""The default detector on real video, decode to store."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import facearray as fa
+from facearray.detection.detectors import load_detector
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return load_detector("mediapipe", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def smile(detector, tmp_path_factory):
+    """The store of the sample video in which a neutral face begins to smile (72 frames)."""
+    store = tmp_path_factory.mktemp("smile") / "s.zarr"
+    fa.detect(fa.datasets.sample_video("single_face"), store, detector=detector, progress=False)
+    return store
+
+
+def values(ds):
+    n = int(ds["n_frames"][0])
+    return ds["features"].values[0, :n], ds["landmarks"].values[0, :n]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32])
+def test_detect__values_do_not_depend_on_the_batch(smile, detector, tmp_path, batch_size):
+    video = fa.datasets.sample_video("single_face")
+    ds = fa.detect(video, tmp_path / "s.zarr", detector=detector, batch_size=batch_size, progress=False)
+    for found, expected in zip(values(ds), values(fa.open_store(smile)), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+def test_detect__values_do_not_depend_on_every(smile, detector, tmp_path):
+    video = fa.datasets.sample_video("single_face")
+    ds = fa.detect(video, tmp_path / "s.zarr", detector=detector, every=3, progress=False)
+    for found, expected in zip(values(ds), values(fa.open_store(smile)), strict=True):
+        np.testing.assert_allclose(found, expected[::3], rtol=0, atol=1e-4)
+
+
+def test_detect__two_runs_are_bit_identical(smile, tmp_path, contents):
+    fa.detect(fa.datasets.sample_video("single_face"), tmp_path / "s.zarr", progress=False)
+    assert contents(tmp_path / "s.zarr") == contents(smile)
+
+
+def test_detect__smile_is_seen(smile):
+    ds = fa.open_store(smile).isel(video=0, face=0, frame=slice(72))
+    rise = ds.isel(frame=slice(-12, None)).mean("frame") - ds.isel(frame=slice(12)).mean("frame")
+    for feature in ("AU12", "happiness", "mouthSmileLeft", "mouthSmileRight"):
+        assert float(rise["features"].sel(feature=feature)) > 0.5, feature
+    for feature in ("AU06", "AU25"):  # cheeks and lips follow, by less
+        assert float(rise["features"].sel(feature=feature)) > 0.1, feature
+    assert float(rise["features"].sel(feature="neutral")) < -0.5
+
+
+def test_detect__measures_are_in_their_ranges(smile):
+    ds = fa.open_store(smile)
+    n = int(ds["n_frames"][0])
+    emotions = ds.fex.emotions.values[0, :n]
+    np.testing.assert_allclose(emotions.sum(axis=-1), 1, atol=1e-5)
+    for group in (ds.fex.aus, ds.fex.blendshapes, ds.fex.emotions):
+        assert group.values[0, :n].min() >= 0
+        assert group.values[0, :n].max() <= 1
+    points = ds["landmarks"].values[0, :n, 0]
+    box = ds.fex.facebox.values[0, :n, 0]
+    centre = box[:, None, :2] + box[:, None, 2:4] / 2
+    assert (np.abs(points[:, [4], :2] - centre) < box[:, None, 2:4] / 2).all()  # the nose tip lies in the box
+    eyes, mouth = points[:, [468, 473], 1].mean(axis=1), points[:, [13, 14], 1].mean(axis=1)
+    assert (eyes < mouth).all()  # y grows downwards
+
+
+def test_open_zarr__needs_no_facearray(smile, tmp_path):
+    code = """
+        import sys
+        import numpy as np
+        import xarray as xr
+
+        store, copy = sys.argv[1:]
+        ds = xr.open_zarr(store)
+        assert dict(ds.sizes) == {"video": 1, "frame": 1024, "face": 1, "feature": 90, "landmark": 478, "axis": 3}
+        assert set(ds.data_vars) == {"features", "landmarks"}
+        assert set(ds.indexes) == {"video", "feature", "axis"}
+        assert set(ds.coords) == {
+            "video", "feature", "axis", "n_frames", "fps", "width", "height", "duration", "source", "status", "error",
+            "frame_number", "timestamp", "n_faces_found", "track_id", "group", "unit", "description",
+        }
+        real = ds["frame_number"] >= 0
+        assert int(real.sum()) == int(ds["n_frames"].sum()) == 72
+        assert bool((ds - 1)["fps"].equals(ds["fps"]))
+        np.testing.assert_allclose((ds - 1)["features"][0, :72], ds["features"][0, :72] - 1)
+        assert np.isfinite(ds.std("frame")["features"]).all()
+        assert ds.where(real.compute(), drop=True).sizes["frame"] == 72
+        assert np.isfinite(ds.mean("frame")["landmarks"]).all()
+        assert ds.isel(frame=slice(10, 20)).load().sizes["frame"] == 10
+        ds.to_zarr(copy, consolidated=False)
+        xr.testing.assert_identical(xr.open_zarr(copy, consolidated=False).load(), ds.load())
+        assert "facearray" not in sys.modules
+    """
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(code), smile, tmp_path / "copy.zarr"], check=True
+    )
