@@ -12,6 +12,7 @@ __all__ = [
     "FaceArrayError",
     "InputError",
     "LeaseError",
+    "ReadError",
     "SchemaError",
     "StructureError",
     "VideoError",
@@ -58,6 +59,10 @@ class DetectorError(FaceArrayError):
 
 class InputError(FaceArrayError, ValueError):
     """An argument has a value that cannot be used."""
+
+
+class ReadError(FaceArrayError):
+    """A file of another tool cannot be read as what it should be; the message names file, line and column."""
 
 
 class SchemaError(FaceArrayError, ValueError):
