@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,3 +20,25 @@ def asset() -> Callable[[str], Path]:
     from facearray import assets
 
     return assets.path
+
+
+@pytest.fixture(scope="session")
+def mediapipe_landmarker(asset: Callable[[str], Path]) -> Callable[..., Any]:
+    """Return a function that makes MediaPipe's own FaceLandmarker on our model file; its keywords are options.
+
+    MediaPipe and OpenCV load system libraries that a bare machine does not have; without them its tests are skipped.
+    """
+
+    def create(**options: Any) -> Any:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        base = BaseOptions(model_asset_path=str(asset("face_landmarker.task")))
+        return vision.FaceLandmarker.create_from_options(vision.FaceLandmarkerOptions(base_options=base, **options))
+
+    try:
+        create().close()
+    except (ImportError, OSError) as error:
+        pytest.skip(
+            f"MediaPipe does not load ({error}); on Debian: apt-get install libgl1 libegl1 libgles2 libglib2.0-0"
+        )
+    return create

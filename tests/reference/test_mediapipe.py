@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import imageio_ffmpeg
 import numpy as np
@@ -17,8 +17,6 @@ from facearray.models.face_detection import SHORT_RANGE, FaceDetector
 from facearray.models.geometry import head_pose
 from facearray.models.landmarks import SQUARE_SCALE, FaceMesh
 
-mediapipe = pytest.importorskip("mediapipe")
-
 
 class Reference(NamedTuple):
     """What MediaPipe says about a face."""
@@ -29,17 +27,11 @@ class Reference(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def reference(asset: Callable[[str], Path]) -> Iterator[Callable[[NDArray[np.uint8]], Reference | None]]:
+def reference(mediapipe_landmarker: Callable[..., Any]) -> Iterator[Callable[[NDArray[np.uint8]], Reference | None]]:
     """MediaPipe on single frames: its image mode."""
-    from mediapipe.tasks.python import BaseOptions, vision
+    import mediapipe
 
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(asset("face_landmarker.task"))),
-        output_face_blendshapes=True,
-        output_facial_transformation_matrixes=True,
-        running_mode=vision.RunningMode.IMAGE,
-    )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with mediapipe_landmarker(output_face_blendshapes=True, output_facial_transformation_matrixes=True) as landmarker:
 
         def detect(frame: NDArray[np.uint8]) -> Reference | None:
             image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))

@@ -370,11 +370,11 @@ def test_pose_features__other_shape():
 @pytest.mark.parametrize(
     ("name", "n_expected"), [("single_face.jpg", 1), ("multi_face.jpg", 2), ("WolfgangLanger_Pexels.mp4", 5)]
 )
-def test_head_pose__is_that_of_mediapipe(asset, name, n_expected):
+def test_head_pose__is_that_of_mediapipe(asset, mediapipe_landmarker, name, n_expected):
     found, expected = [], []
     for frame in _frames(asset(name)):
         height, width = frame.shape[:2]
-        landmarks, matrices = _mediapipe(asset("face_landmarker.task"), frame)
+        landmarks, matrices = _mediapipe(mediapipe_landmarker, frame)
         found.append(geometry.head_pose(landmarks, width, height))
         expected.append(matrices)
     found, expected = np.concatenate(found), np.concatenate(expected)
@@ -397,14 +397,10 @@ def _frames(path: Path) -> list[np.ndarray]:
     return [np.frombuffer(frame, np.uint8).reshape(height, width, 3) for frame in frames]
 
 
-def _mediapipe(task: Path, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _mediapipe(landmarker_of, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import mediapipe as mp
-    from mediapipe.tasks.python import BaseOptions, vision
 
-    options = vision.FaceLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(task)), output_facial_transformation_matrixes=True, num_faces=5
-    )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with landmarker_of(output_facial_transformation_matrixes=True, num_faces=5) as landmarker:
         result = landmarker.detect(mp.Image(mp.ImageFormat.SRGB, np.ascontiguousarray(frame)))
     height, width = frame.shape[:2]
     landmarks = np.array([[(p.x, p.y, p.z) for p in face] for face in result.face_landmarks])
