@@ -13,7 +13,8 @@ from facearray import accessor  # registers .fex
 from facearray.errors import FaceArrayError
 
 if TYPE_CHECKING:
-    from facearray import assets, datasets, errors, plot, schema, selectors
+    from facearray import assets, combine, datasets, errors, intervals, plot, schema, selectors, tables
+    from facearray.combine import concat
     from facearray.detection.run import detect
     from facearray.io.store import open_store, save
 
@@ -24,22 +25,27 @@ __all__ = [
     "__version__",
     "accessor",
     "assets",
+    "combine",
+    "concat",
     "datasets",
     "detect",
     "errors",
+    "intervals",
     "open_store",
     "plot",
     "save",
     "schema",
     "selectors",
+    "tables",
 ]
 
 _FUNCTIONS = {
+    "concat": "facearray.combine",
     "detect": "facearray.detection.run",
     "open_store": "facearray.io.store",
     "save": "facearray.io.store",
 }
-_MODULES = ("assets", "datasets", "errors", "plot", "schema", "selectors")
+_MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "tables")
 
 
 def __getattr__(name: str) -> Any:

@@ -37,6 +37,9 @@ class DataArrayAccessor:
     blendshapes = Attribute("facearray.selectors")
     facebox = Attribute("facearray.selectors")
     time = Attribute("facearray.selectors")
+    join = Method("facearray.tables")
+    annotate = Method("facearray.intervals")
+    rename_videos = Method("facearray.combine")
 
     @property
     def plot(self) -> PlotAccessor:

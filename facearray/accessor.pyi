@@ -1,8 +1,10 @@
 """Made by tools/accessor_stub.py; change the functions instead."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import holoviews as hv
+import pandas as pd
 import xarray as xr
 
 class PlotAccessor:
@@ -38,6 +40,19 @@ class DataArrayAccessor:
     @property
     def time(self) -> xr.DataArray:
         """Select the presentation times of the frames, in seconds."""
+    def join(
+        self,
+        table: pd.DataFrame | pd.Series | Mapping[Any, Any],
+        *,
+        on: str | Sequence[str] = "video",
+        key: str | Sequence[str] | None = None,
+        name: str | None = None,
+    ) -> xr.Dataset | xr.DataArray:
+        """Add attributes of videos, or of the persons in them, as coordinates."""
+    def annotate(self, table: pd.DataFrame, *, name: str | None = None) -> xr.Dataset | xr.DataArray:
+        """Label the frames that lie in annotated intervals."""
+    def rename_videos(self, names: Mapping[str, str] | Callable[[str], str]) -> xr.Dataset | xr.DataArray:
+        """Give videos other labels."""
     @property
     def plot(self) -> PlotAccessor:
         """Pictures of the object, as HoloViews objects."""

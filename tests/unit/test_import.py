@@ -24,9 +24,10 @@ HEAVY = ("distributed", "holoviews", "bokeh", "scipy.stats", "sklearn", "torch")
 LAYERS = (
     ("errors", "_secrets", "_members"),
     ("schema", "_assets"),
-    ("assets",),
-    ("datasets", "io", "models", "selectors"),
+    ("assets", "_columns"),
+    ("combine", "intervals", "io", "models", "selectors", "tables"),
     ("detection",),
+    ("datasets",),
     ("plot", "testing"),
     ("accessor",),
     ("cli",),
