@@ -1,0 +1,1 @@
+"""Statistics on ndarrays: no labels, numpy and scipy only."""

@@ -1,0 +1,180 @@
+"""Ordinary least squares for many outcomes at once.
+
+A design is turned into an orthonormal basis once; every outcome is then two matrix products. A design that is not of
+full rank is allowed: its degrees of freedom count the rank, and coefficients that the data do not determine are NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+__all__ = ["Basis", "Fit", "basis_of_gram", "basis_of_rows", "complete_rows", "ols", "two_sided_p"]
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """An orthonormal basis of the columns of a design.
+
+    Attributes
+    ----------
+    to_coefficients
+        (k, r): a fit's coefficients from the coordinates of the outcome in the basis. The basis itself is the design
+        times this.
+    estimable
+        (k,): whether the design determines each coefficient.
+    """
+
+    to_coefficients: Array
+    estimable: NDArray[np.bool_]
+
+    @property
+    def rank(self) -> int:
+        """Number of columns of the basis."""
+        return int(self.to_coefficients.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Coefficients of a linear model for m outcomes.
+
+    Attributes
+    ----------
+    beta, se, df
+        (k, m): coefficients, their standard errors and the degrees of freedom of beta / se. ``se`` is NaN where an
+        outcome has no residual variance, and all three where the data do not determine the coefficient.
+    n
+        (m,): rows that were used.
+    residual
+        (n, m): outcome minus prediction; NaN where the outcome is NaN.
+    """
+
+    beta: Array
+    se: Array
+    df: Array
+    n: NDArray[np.int64]
+    residual: Array
+
+
+def basis_of_rows(X: Array) -> tuple[Array, Basis]:
+    """Orthonormal basis (n, r) of the columns of a design (n, k), and what leads back to its coefficients."""
+    scale = _column_scale(np.sqrt(np.einsum("ij,ij->j", X, X)))
+    U, s, Vt = np.linalg.svd(X / scale, full_matrices=False)
+    kept = s > s.max(initial=0) * max(X.shape) * np.finfo(float).eps
+    return U[:, kept], _basis(Vt[kept].T, s[kept], scale)
+
+
+def basis_of_gram(gram: Array, n: int) -> Basis:
+    """Make the basis of a design of n rows that is known by its cross products (k, k) only."""
+    scale = _column_scale(np.sqrt(np.diagonal(gram)))
+    squares, V = np.linalg.eigh(gram / np.outer(scale, scale))
+    # Rounding of the products is of the order of eps, so singular values below its root cannot be told from zero.
+    kept = squares > squares.max(initial=0) * max(n, len(gram)) ** 0.5 * len(gram) * np.finfo(float).eps
+    return _basis(V[:, kept], np.sqrt(squares[kept]), scale)
+
+
+def _column_scale(norms: Array) -> Array:
+    return np.where(norms > 0, norms, 1.0)
+
+
+def _basis(V: Array, s: Array, scale: Array) -> Basis:
+    # A coefficient is determined if its unit vector lies in the row space of the design.
+    return Basis(V / s / scale[:, None], np.einsum("ij,ij->i", V, V) > 1 - 1e-8)
+
+
+def complete_rows(Y: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
+    """Group the outcomes (n, m) that miss the same rows: for each group its rows that are there, and its columns."""
+    there = ~np.isnan(Y)
+    if there.all():
+        yield np.ones(len(Y), dtype=bool), np.arange(Y.shape[1])
+        return
+    packed = np.packbits(there, axis=0)
+    _, first, group = np.unique(packed, axis=1, return_index=True, return_inverse=True)
+    for i, column in enumerate(first):
+        yield there[:, column], np.flatnonzero(group.ravel() == i)
+
+
+def ols(X: Array, Y: Array, *, hc3: bool = False) -> Fit:
+    """Regress every outcome on the same design.
+
+    Parameters
+    ----------
+    X
+        (n, k) design, without missing values.
+    Y
+        (n, m) outcomes. A row is left out for those outcomes only that are NaN in it.
+    hc3
+        Standard errors that do not assume equal variances (MacKinnon & White 1985) [1]_ instead of the usual ones.
+
+    Returns
+    -------
+    Fit
+        With df = n - rank, where n counts the rows of each outcome.
+
+    References
+    ----------
+    .. [1] J. G. MacKinnon and H. White, "Some heteroskedasticity-consistent covariance matrix estimators with
+       improved finite sample properties", Journal of Econometrics 29 (1985), 305-325.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, -1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> fit = ols(X, np.array([[1.0], [3.0], [8.0]]))
+    >>> fit.beta.round(3).tolist(), fit.df.tolist()
+    ([[4.0], [3.5]], [[1.0], [1.0]])
+    """
+    k, m = X.shape[1], Y.shape[1]
+    beta, se, df = (np.full((k, m), np.nan) for _ in range(3))
+    residual = np.full(Y.shape, np.nan)
+    n = np.zeros(m, dtype=np.int64)
+    for rows, columns in complete_rows(Y):
+        everything = bool(rows.all()) and len(columns) == m
+        x, y = (X, Y) if everything else (X[rows], Y[np.ix_(rows, columns)])
+        n[columns] = len(x)
+        U, basis = basis_of_rows(x)
+        coordinates = U.T @ y
+        rest = y - U @ coordinates
+        undetermined = ~basis.estimable[:, None]
+        beta[:, columns] = np.where(undetermined, np.nan, basis.to_coefficients @ coordinates)
+        df[:, columns] = np.where(undetermined, np.nan, len(x) - basis.rank)
+        variance = _hc3_variance(U, basis, rest) if hc3 else _variance(basis, rest)
+        no_variance = has_no_variance(rest, y)
+        se[:, columns] = np.where(undetermined | no_variance, np.nan, np.sqrt(variance))
+        if everything:
+            residual = rest
+        else:
+            residual[np.ix_(rows, columns)] = rest
+    return Fit(beta, se, df, n, residual)
+
+
+def has_no_variance(rest: Array, y: Array) -> NDArray[np.bool_]:
+    """Whether residuals (n, m) are nothing but rounding errors of the outcomes (n, m)."""
+    largest = np.abs(y).max(axis=0, initial=0)
+    rounding: NDArray[np.bool_] = np.abs(rest).max(axis=0, initial=0) <= 1e3 * np.finfo(float).eps * largest
+    return rounding
+
+
+def _variance(basis: Basis, rest: Array) -> Array:
+    df = len(rest) - basis.rank
+    sigma2 = np.einsum("ij,ij->j", rest, rest) / df if df > 0 else np.full(rest.shape[1], np.nan)
+    return np.outer(np.einsum("ij,ij->i", basis.to_coefficients, basis.to_coefficients), sigma2)
+
+
+def _hc3_variance(U: Array, basis: Basis, rest: Array) -> Array:
+    free = 1 - np.einsum("ij,ij->i", U, U)
+    # A row with leverage 1 has residual 0 whatever its outcome is: its variance cannot be estimated.
+    free = np.where(free > 1e-10, free, np.nan)
+    return ((U @ basis.to_coefficients.T) ** 2).T @ (rest / free[:, None]) ** 2
+
+
+def two_sided_p(t: Array, df: Array) -> Array:
+    """Two-sided p values of t statistics; NaN where t or df is NaN or df is not positive."""
+    from scipy.special import stdtr
+
+    usable = np.isfinite(df) & (df > 0)
+    return np.where(usable, 2 * stdtr(np.where(usable, df, 1.0), -np.abs(t)), np.nan)
