@@ -1,0 +1,298 @@
+"""The frames of a Dataset, a few videos at a time: what all statistics and all cleaning read through.
+
+Padding is never read twice nor handed on, memory is bounded, and every row is read once, so that the cost follows the
+frames that there are and not the length of the longest video.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray import schema, selectors
+from facearray.errors import InputError, SchemaError, unknown_names
+
+__all__ = ["MAX_BYTES", "Block", "iter_blocks", "real_frame_counts"]
+
+#: Bytes of the variables in one block.
+MAX_BYTES = 64 * 2**20
+
+FRAME_DIMS = ("video", "frame")
+
+#: In one block no video is shorter than this share of the longest, so that little of a block is padding.
+SHORTEST = 0.75
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Frames of some videos.
+
+    Attributes
+    ----------
+    videos
+        Positions (n,) of the videos in the Dataset.
+    n_frames
+        Real frames (n,) of each video in this block.
+    start
+        Real frames of the video before this block; 0 unless the video is too long for one block, which then has this
+        video alone.
+    data
+        Arrays (n, n_frames.max(), ...) by variable. Row ``i`` has its real frames, in their order, at
+        ``[:n_frames[i]]``, and the variable's fill value after them (NaN for measurements).
+    """
+
+    videos: NDArray[np.intp]
+    n_frames: NDArray[np.intp]
+    start: int
+    data: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Where the real frames of every video are: in ``[first, stop)``, and at ``scattered[row]`` if not all of it."""
+
+    first: NDArray[np.intp]
+    stop: NDArray[np.intp]
+    n_frames: NDArray[np.intp]
+    scattered: dict[int, NDArray[np.intp]]
+
+    def record(self, videos: NDArray[np.intp], real: NDArray[np.bool_]) -> None:
+        """Keep what is found in (n, n_stored) frames."""
+        self.n_frames[videos] = real.sum(axis=1)
+        self.first[videos] = real.argmax(axis=1)
+        self.stop[videos] = np.where(real.any(axis=1), real.shape[1] - real[:, ::-1].argmax(axis=1), 0)
+        for video, places in zip(videos.tolist(), real, strict=True):
+            self.scattered.pop(video, None)
+            if self.stop[video] - self.first[video] > self.n_frames[video]:
+                self.scattered[video] = np.flatnonzero(places)
+
+    def positions(self, video: int, first: int, stop: int) -> NDArray[np.intp]:
+        """Real frames of a video between two stored frames."""
+        if video in self.scattered:
+            places = self.scattered[video]
+            return places[(places >= first) & (places < stop)]
+        return np.arange(max(first, self.first[video]), min(stop, self.stop[video]))
+
+
+def iter_blocks(
+    ds: xr.Dataset,
+    *,
+    variables: Iterable[str] = ("features",),
+    features: str | Iterable[str] | None = None,
+    max_bytes: int = MAX_BYTES,
+    split: bool = True,
+) -> Iterator[Block]:
+    """Iterate over the real frames of a Dataset.
+
+    A frame is real if its ``frame_number`` is not negative. Of each video only the range of its real frames is read,
+    and once, whether the arrays are in memory, dask-backed under any chunking, or read lazily from a store. The
+    longest videos come first; videos without a real frame do not come at all.
+
+    Parameters
+    ----------
+    ds
+        Detections, or a selection of them.
+    variables
+        Names of data variables and coordinates with dims (video, frame, ...).
+    features
+        Features to read of the variable ``features``, as for `facearray.selectors.select`; all by default.
+    max_bytes
+        Size of a block. A single frame, and one dask block of several videos, is read whole whatever its size.
+    split
+        Whether a video that is larger than ``max_bytes`` comes in several blocks, one after the other; if not, it
+        comes whole, and memory is bounded by the longest video.
+
+    Yields
+    ------
+    Block
+        The next videos.
+
+    Raises
+    ------
+    SchemaError
+        If ``ds`` has no ``frame_number`` or a variable has other dims.
+    InputError
+        If a variable or a feature is unknown, or ``max_bytes`` is not positive.
+
+    Notes
+    -----
+    For a Dataset that was opened without dask, ``n_frames`` says where to look: if as many real frames are there, and
+    none follows, the rest of the row is padding and is not read. In all other cases ``frame_number`` is read whole.
+
+    Examples
+    --------
+    >>> number = np.array([[0, 1, -1], [0, -1, -1]])
+    >>> ds = xr.Dataset(
+    ...     {"features": (("video", "frame", "face", "feature"), np.ones((2, 3, 1, 1), "f4"))},
+    ...     coords={"frame_number": (("video", "frame"), number), "video": ["a", "b"], "feature": ["AU12"]},
+    ... )
+    >>> [(block.videos.tolist(), block.data["features"].shape) for block in iter_blocks(ds)]
+    [([0], (1, 2, 1, 1)), ([1], (1, 1, 1, 1))]
+    """
+    if max_bytes < 1:
+        raise InputError(f"found max_bytes={max_bytes}; expected a positive number")
+    arrays = _arrays(ds, list(variables), features)
+    rows = _find_rows(ds)
+    frame_bytes = sum(a.dtype.itemsize * math.prod(a.shape[2:]) for a in arrays.values())
+    n_cells = max(1, max_bytes // max(1, frame_bytes))
+    for together in _read_together(rows, arrays, n_cells):
+        first, stop = int(rows.first[together].min()), int(rows.stop[together].max())
+        if split and len(together) == 1:
+            yield from _pieces(arrays, rows, together, first, stop, n_cells)
+        else:
+            yield from _blocks(_load(arrays, together, first, stop), rows, together, first, stop, n_cells)
+
+
+def real_frame_counts(ds: xr.Dataset) -> NDArray[np.intp]:
+    """Count the real frames (n_video,) of each video, those whose ``frame_number`` is not negative.
+
+    Raises
+    ------
+    SchemaError
+        If ``ds`` has no ``frame_number`` with dims (video, frame).
+    """
+    return _find_rows(ds).n_frames
+
+
+def _arrays(ds: xr.Dataset, names: list[str], features: str | Iterable[str] | None) -> dict[str, xr.Variable]:
+    """Variables with dims (video, frame, ...), cut to the features."""
+    schema.validate(ds, variables=["frame_number", *(name for name in names if name in schema.DATA_VARS)])
+    unknown = [name for name in names if name not in ds.variables]
+    if unknown:
+        raise unknown_names("variable", unknown, [str(name) for name in ds.variables])
+    arrays = {name: ds.variables[name] for name in names}
+    if features is not None and "features" in arrays:
+        arrays["features"] = selectors.select(ds["features"], features).variable
+    wrong = [f"{name!r} with dims {array.dims}" for name, array in arrays.items() if array.dims[:2] != FRAME_DIMS]
+    if wrong:
+        raise SchemaError(f"found {', '.join(wrong)}; expected dims ('video', 'frame', ...)")
+    return arrays
+
+
+def _find_rows(ds: xr.Dataset) -> _Rows:
+    """Find the real frames, reading of each row no more than has to be looked at."""
+    schema.validate(ds, variables=["frame_number"])
+    number = ds.variables["frame_number"]
+    n_videos, n_stored = number.shape
+    empty = np.zeros(n_videos, dtype=np.intp)
+    rows = _Rows(empty, empty.copy(), empty.copy(), {})
+    n_cells = max(1, MAX_BYTES // number.dtype.itemsize)
+    expected = _expected_frames(ds)
+    # one frame more, which shows that the video ends where it should
+    look = np.minimum(expected + 1, n_stored)
+    for videos in _of_like_length(look, n_cells):
+        real = _load_real(number, videos, int(look[videos].max()))
+        rows.record(videos, real)
+        at_end = real[np.arange(len(videos)), look[videos] - 1]
+        whole = look[videos] == n_stored
+        sure = whole | ((rows.n_frames[videos] == expected[videos]) & ~at_end)
+        for again in _of_like_length(np.where(sure, 0, n_stored), n_cells):
+            rows.record(videos[again], _load_real(number, videos[again], n_stored))
+    return rows
+
+
+def _load_real(number: xr.Variable, videos: NDArray[np.intp], stop: int) -> NDArray[np.bool_]:
+    return np.asarray(_load({"frame_number": number}, videos, 0, stop)["frame_number"] >= 0)
+
+
+def _expected_frames(ds: xr.Dataset) -> NDArray[np.intp]:
+    """How many frames each row should begin with; all stored ones where looking at all of them costs nothing more."""
+    number = ds.variables["frame_number"]
+    n_videos, n_stored = number.shape
+    in_store = number.chunks is None and not number._in_memory
+    if not in_store or "n_frames" not in ds.coords or ds["n_frames"].dims != ("video",):
+        return np.full(n_videos, n_stored, dtype=np.intp)
+    expected: NDArray[np.intp] = np.clip(ds["n_frames"].to_numpy(), 0, n_stored).astype(np.intp)
+    return expected
+
+
+def _read_together(rows: _Rows, arrays: Mapping[str, xr.Variable], n_cells: int) -> Iterator[NDArray[np.intp]]:
+    """Videos that are read at once: some of like length, or those of one dask block."""
+    length = rows.stop - rows.first
+    blocks = max((a.chunks[0] for a in arrays.values() if a.chunks is not None), key=max, default=(1,))
+    if max(blocks, default=1) == 1:
+        yield from _of_like_length(length, n_cells)
+        return
+    for videos in np.split(np.arange(len(length)), np.cumsum(blocks)[:-1]):
+        if (length[videos] > 0).any():
+            yield videos[length[videos] > 0]
+
+
+def _of_like_length(length: NDArray[np.intp], n_cells: int) -> Iterator[NDArray[np.intp]]:
+    """Positions in ascending order, the longest group first: as many of like length as fit, none of length 0."""
+    order = np.argsort(-length, kind="stable")[: np.count_nonzero(length)]
+    start = 0
+    while start < len(order):
+        longest = length[order[start]]
+        fit = order[start : start + max(1, n_cells // longest)]
+        alike = int(np.searchsorted(-length[fit], -SHORTEST * longest, side="right"))
+        yield np.sort(fit[:alike])
+        start += alike
+
+
+def _pieces(
+    arrays: Mapping[str, xr.Variable], rows: _Rows, video: NDArray[np.intp], first: int, stop: int, n_cells: int
+) -> Iterator[Block]:
+    """Read one video, in pieces that begin and end with chunks of the store or dask blocks."""
+    chunks = next((a.chunks[1] for a in arrays.values() if a.chunks is not None), None)
+    step = n_cells // schema.FRAMES_PER_CHUNK * schema.FRAMES_PER_CHUNK or n_cells
+    edges = np.cumsum(chunks) if chunks is not None else np.arange(step, stop + step, step)
+    start = 0
+    while first < stop:
+        ahead = edges[edges > first]
+        within = ahead[ahead <= first + n_cells]
+        end = stop if stop - first <= n_cells else min(stop, int(within[-1] if within.size else ahead[0]))
+        for block in _blocks(_load(arrays, video, first, end), rows, video, first, end, end - first, start):
+            yield block
+            start += int(block.n_frames[0])
+        first = end
+
+
+def _load(
+    arrays: Mapping[str, xr.Variable], videos: NDArray[np.intp], first: int, stop: int
+) -> dict[str, NDArray[Any]]:
+    """Read the stored frames ``[first, stop)`` of videos in ascending order."""
+    consecutive = len(videos) == videos[-1] - videos[0] + 1
+    rows = slice(int(videos[0]), int(videos[-1]) + 1) if consecutive else videos
+    parts = xr.Dataset({i: array[rows, first:stop] for i, array in enumerate(arrays.values())})
+    parts = parts.compute()
+    return {name: parts.variables[i].values for i, name in enumerate(arrays)}
+
+
+def _blocks(
+    loaded: Mapping[str, NDArray[Any]],
+    rows: _Rows,
+    videos: NDArray[np.intp],
+    first: int,
+    stop: int,
+    n_cells: int,
+    start: int = 0,
+) -> Iterator[Block]:
+    """Cut what was read into blocks of videos of like length, without the frames that are not real."""
+    places = [rows.positions(int(video), first, stop) - first for video in videos]
+    n_frames = np.array([len(p) for p in places], dtype=np.intp)
+    for part in _of_like_length(n_frames, n_cells):
+        longest = int(n_frames[part].max())
+        # what lies behind a video's last frame is overwritten below
+        frames = np.zeros((len(part), longest), dtype=np.intp)
+        for i, p in enumerate(part):
+            frames[i, : n_frames[p]] = places[p]
+        padding = np.arange(longest) >= n_frames[part][:, None]
+        data = {}
+        for name, values in loaded.items():
+            data[name] = values[part[:, None], frames]
+            data[name][padding] = _fill_value(name, values.dtype)
+        yield Block(videos[part], n_frames[part], start, data)
+
+
+def _fill_value(name: str, dtype: np.dtype) -> float | int | str:
+    known = {**schema.DATA_VARS, **schema.COORDS}.get(name)
+    if known is not None:
+        return known.fill_value
+    return float("nan") if dtype.kind == "f" else np.zeros((), dtype).item()
