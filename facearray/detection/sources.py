@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-import glob
-import hashlib
-import os
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePath
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
-
-from natsort import natsort_keygen
-
-from facearray.errors import InputError
+from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, fingerprint
 
 __all__ = ["MISSING", "PICTURE_SUFFIXES", "VIDEO_SUFFIXES", "Source", "Videos", "find_videos", "fingerprint"]
 
@@ -28,44 +15,10 @@ VIDEO_SUFFIXES = tuple(
 #: Suffixes by which a folder's pictures are known, in lower case.
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 
-#: Fingerprint of what is not a readable file.
-MISSING = "missing"
-
-_PART = 2**20
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-_natural = natsort_keygen()
-
 #: What can be given for `videos`.
-Videos = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | Mapping[str, str | os.PathLike[str]]
+Videos = Paths
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One recording that was asked for. It need not exist: then its row fails and says so.
-
-    Attributes
-    ----------
-    label
-        What it is called on the ``video`` dim; any text that is not empty.
-    path
-        Absolute path, as the operating system knows it.
-    fingerprint
-        See :func:`fingerprint`.
-    """
-
-    label: str
-    path: str
-    fingerprint: str
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a readable file."""
-        return self.fingerprint != MISSING
-
-    @property
-    def location(self) -> str:
-        """The path as text that can be stored and printed whatever bytes the file name consists of."""
-        return _printable(self.path)
+_VIDEOS = FileKind("videos", "video or picture", "videos or pictures", VIDEO_SUFFIXES + PICTURE_SUFFIXES)
 
 
 def find_videos(videos: Videos) -> list[Source]:
@@ -108,152 +61,4 @@ def find_videos(videos: Videos) -> list[Source]:
     >>> find_videos({"baseline": "b/2.mp4"})[0].fingerprint
     'missing'
     """
-    if isinstance(videos, Mapping):
-        return _from_mapping(videos)
-    if isinstance(videos, str | os.PathLike):
-        videos = [videos]
-    if not isinstance(videos, Iterable):
-        raise InputError(
-            f"videos: found {type(videos).__name__}; expected a path, a glob, a folder, or a list or mapping of them"
-        )
-    paths: dict[str, str] = {}
-    problems: list[str] = []
-    empty: list[str] = []
-    for item in videos:
-        try:
-            path = _local_path(item)
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        found = _expand(path)
-        if found is None:
-            empty.append(path)
-            found = [path]
-        for each in found:
-            paths.setdefault(_identity(each), each)
-    if not problems and len(paths) == len({_identity(path) for path in empty}):
-        problems = [_nothing_in(path) for path in empty] or ["videos is empty; expected at least one path"]
-    if problems:
-        raise InputError("; ".join(problems))
-    labels = _labels(list(paths.values()))
-    return sorted(
-        (Source(label, path, fingerprint(path)) for path, label in labels.items()),
-        key=lambda source: (_natural(source.label), source.label),
-    )
-
-
-def fingerprint(path: str | os.PathLike[str]) -> str:
-    """Identify a file by its content, cheaply: a copied or renamed file keeps its fingerprint.
-
-    It is the size in bytes and the BLAKE2b hash (128 bits) of the first and the last MiB: two files that differ
-    only between the two, and have the same size, are taken for one.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Returns
-    -------
-    str
-        ``"<size>-<hash>"``, or ``"missing"`` for what is not a readable file.
-    """
-    digest = hashlib.blake2b(digest_size=16)
-    path = Path(path)
-    try:
-        if not path.is_file():
-            return MISSING
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            digest.update(file.read(_PART))
-            file.seek(max(size - _PART, min(size, _PART)))
-            digest.update(file.read(_PART))
-    except OSError:
-        return MISSING
-    return f"{size}-{digest.hexdigest()}"
-
-
-def _from_mapping(videos: Mapping[str, str | os.PathLike[str]]) -> list[Source]:
-    sources, problems = [], []
-    for label, item in videos.items():
-        if not isinstance(label, str) or not label.strip():
-            problems.append(f"videos: found the label {label!r}; expected text that is not empty")
-        try:
-            path = _local_path(item)
-        except InputError as error:
-            problems.append(str(error))
-        else:
-            sources.append((label, path))
-    if not videos:
-        problems.append("videos is empty; expected at least one label and path")
-    if problems:
-        raise InputError("; ".join(problems))
-    return [Source(_printable(label), path, fingerprint(path)) for label, path in sources]
-
-
-def _local_path(item: object) -> str:
-    """Make an absolute path of a path or URL, without resolving links."""
-    if not isinstance(item, str | os.PathLike):
-        raise InputError(f"videos: found {item!r} ({type(item).__name__}); expected a path as text or pathlib.Path")
-    path = os.fspath(item)
-    if not isinstance(path, str) or not path or "\0" in path:
-        raise InputError(f"videos: found the path {path!r}; expected text that is not empty, without null characters")
-    if scheme := _SCHEME.match(path):
-        if scheme[1].lower() != "file":
-            # The rest of a URL may hold a password or a signature.
-            raise InputError(
-                f"videos: found a URL that starts with '{scheme[0]}'; expected a local path or a file:// URL; "
-                "download the file first"
-            )
-        path = url2pathname(urlsplit(path.replace("?", "%3F").replace("#", "%23")).path)
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100  (resolve would follow links)
-
-
-def _expand(path: str) -> list[str] | None:
-    """List the files that a path stands for, or None if it is a folder or glob without any."""
-    if Path(path).is_dir():
-        found = [file for file in Path(path).iterdir() if not file.name.startswith(".") and _is_known(file)]
-    elif os.path.lexists(path) or not glob.has_magic(path):
-        return [path]
-    else:
-        # Path.glob would take hidden files too.
-        found = [Path(match) for match in glob.glob(path, recursive=True)]  # noqa: PTH207
-        suffix = PurePath(path).suffix
-        if not suffix or glob.has_magic(suffix):
-            found = [file for file in found if _is_known(file)]
-    return [str(file) for file in found if file.is_file()] or None
-
-
-def _is_known(file: Path) -> bool:
-    return file.suffix.lower() in VIDEO_SUFFIXES + PICTURE_SUFFIXES
-
-
-def _nothing_in(path: str) -> str:
-    suffixes = " ".join(sorted(VIDEO_SUFFIXES + PICTURE_SUFFIXES))
-    if Path(path).is_dir():
-        return f"the folder {path!r} has no videos or pictures directly in it; looked for {suffixes}"
-    return f"nothing matches {path!r}; expected at least one video or picture (of {suffixes} if no suffix is given)"
-
-
-def _identity(path: str) -> str:
-    """Reduce a path to what is the same for the same file, but not for two links to one file."""
-    return os.path.normcase(Path(path).parent.resolve() / Path(path).name)
-
-
-def _labels(paths: list[str]) -> dict[str, str]:
-    """Give each path the shortest end of it that no other path has, at least the file name."""
-    labels: dict[str, str] = {}
-    pending, length = paths, 1
-    while pending:
-        sharing: dict[str, list[str]] = defaultdict(list)
-        for path in pending:
-            sharing[PurePath(*PurePath(path).parts[-length:]).as_posix()].append(path)
-        labels |= {same[0]: _printable(label) for label, same in sharing.items() if len(same) == 1}
-        pending = [path for same in sharing.values() if len(same) > 1 for path in same]
-        length += 1
-    return {path: labels[path] for path in paths}
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return find_files(videos, _VIDEOS)
