@@ -25,15 +25,15 @@ venv: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "found no $(PYTHON); expected Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "found $$($(PYTHON) --version 2>&1); expected Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "found $$($(PYTHON) --version 2>/dev/null || echo '$(PYTHON), which does not run'); expected Python 3.11 or newer. Name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@echo "installing into .venv (a few minutes the first time)"
 	@{ $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip && \
 	   $(BIN)/python -m pip install -qq -c constraints.txt --group dev -e '.[node]'; } || { \
-	  echo "The packages could not be installed; pip says why above. Without a network, point pip to a mirror or to a" >&2; \
+	  echo "The packages could not be installed (see above). Without a network, point pip to a mirror or to a" >&2; \
 	  echo "folder of wheels with pip's own configuration (PIP_INDEX_URL, PIP_FIND_LINKS) and run make again." >&2; exit 1; }
 	@touch $@
 
@@ -42,7 +42,7 @@ assets: venv
 	  echo "Model or sample files are missing; the lines above say which. Where they cannot be downloaded, copy them from" >&2; \
 	  echo "another machine into a folder and name it: FACEARRAY_ASSETS=/the/folder make $(MAKECMDGOALS)" >&2; exit 1; }
 
-demo: assets
+demo: venv
 	@$(BIN)/facearray demo --output build/demo
 
 test: assets

@@ -10,12 +10,15 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
 from facearray import __version__
 from facearray.errors import FaceArrayError, InputError
+
+if TYPE_CHECKING:
+    from facearray.detection.run import RunReport
 
 __all__ = ["main"]
 
@@ -33,6 +36,9 @@ def _named_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except FaceArrayError as error:
             click.echo(f"facearray: {error}", err=True)
             sys.exit(2 if isinstance(error, InputError) else 1)
+        except KeyboardInterrupt:
+            click.echo("facearray: interrupted; run the same command again to go on", err=True)
+            sys.exit(1)
 
     return wrapper
 
@@ -99,8 +105,7 @@ def detect(videos: tuple[str, ...], store: str, as_json: bool, **options: Any) -
     if as_json:
         _print_json({"store": store, "videos": report.rows(), "failed": report.failures})
     else:
-        _print_rows(report.rows())
-        _print_failures(report.failures)
+        _print_report(report)
     sys.exit(1 if report.failures else 0)
 
 
@@ -119,6 +124,7 @@ def status(store: str, storage_options: dict[str, Any] | None, as_json: bool) ->
     else:
         click.echo(f"{store}: {found.sentence()}")
         _print_failures(found.failures)
+        _print_failures(dict.fromkeys(found.pending, "pending"))
         for problem in found.problems:
             click.echo(problem, err=True)
     sys.exit(0 if found.n_done == found.n_videos else 1)
@@ -149,10 +155,10 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> N
         _print_json(found)
         return
     click.echo(f"{store}: {found['frames']} frames of {ds.sizes['video']} videos")
-    click.echo("sizes      " + ", ".join(f"{dim} {size}" for dim, size in ds.sizes.items()))
-    click.echo("variables  " + ", ".join(str(name) for name in ds.data_vars))
+    click.echo("sizes        " + ", ".join(f"{dim} {size}" for dim, size in ds.sizes.items()))
+    click.echo("variables    " + ", ".join(str(name) for name in ds.data_vars))
     for group, names in groups.items():
-        click.echo(f"{group:10} {', '.join(names)}")
+        click.echo(f"{group:12} {', '.join(names)}")
     for key, value in ds.attrs.items():
         click.echo(f"{key}: {value}")
 
@@ -172,7 +178,9 @@ def finalize(store: str, take_over: bool, storage_options: dict[str, Any] | None
 
 @main.command()
 @_store_argument
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"), show_default=True
+)
 @_storage_option
 @_named_errors
 def report(store: str, output: Path, storage_options: dict[str, Any] | None) -> None:
@@ -229,7 +237,9 @@ def models_pull(names: tuple[str, ...], kind: Any) -> None:
 
 
 @main.command()
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path("facearray-demo"))
+@click.option(
+    "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default="facearray-demo", show_default=True
+)
 @_named_errors
 def demo(output: Path) -> None:
     """Detect the faces of the sample videos and pictures and write a report on them."""
@@ -242,14 +252,14 @@ def demo(output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     store, page = output / "study.zarr", output / "report.html"
     outcome = run(media, store, RunOptions())
-    _print_rows(outcome.rows())
-    _print_failures(outcome.failures)
+    _print_report(outcome)
     write_report(open_store(store), page)
     click.echo(f"\nstore   {store}\nreport  {page}")
     sys.exit(1 if outcome.failures else 0)
 
 
-def _print_rows(rows: list[dict[str, Any]]) -> None:
+def _print_report(report: RunReport) -> None:
+    rows = report.rows()
     _print_table(
         ["video", "status", "frames", "faces found", "frames/s"],
         [
@@ -263,6 +273,10 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+    earlier = len(rows) - len(report.computed)
+    if earlier:
+        click.echo(f"{earlier} of {len(rows)} were finished by an earlier run and not computed again")
+    _print_failures(report.failures)
 
 
 def _print_table(header: list[str], rows: list[list[str]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
@@ -18,6 +19,10 @@ __all__ = [
     "VideoError",
     "unknown_names",
 ]
+
+
+#: Names that an error lists.
+SHOWN_NAMES = 30
 
 
 class FaceArrayError(Exception):
@@ -99,12 +104,17 @@ def unknown_names(kind: str, unknown: Iterable[str], known: Sequence[str]) -> In
     Traceback (most recent call last):
     facearray.errors.InputError: unknown feature 'AU1' (did you mean 'AU01'?); known: AU01, AU02
     """
-    wanted = sorted(set(unknown))
-    lower = {name.lower(): name for name in known}
+    by_key = {_key(name): name for name in known}
     parts = []
-    for name in wanted:
-        near = difflib.get_close_matches(name.lower(), lower, n=2)
-        hint = " (did you mean " + " or ".join(repr(lower[n]) for n in near) + "?)" if near else ""
+    for name in sorted(set(unknown)):
+        near = [_key(name)] if _key(name) in by_key else difflib.get_close_matches(_key(name), by_key, n=2)
+        hint = " (did you mean " + " or ".join(repr(by_key[key]) for key in near) + "?)" if near else ""
         parts.append(f"{name!r}{hint}")
-    shown = ", ".join(sorted(known)[:100]) or "none"
-    return InputError(f"unknown {kind} {', '.join(parts)}; known: {shown}")
+    shown = ", ".join(sorted(known)[:SHOWN_NAMES]) or "none"
+    more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""
+    return InputError(f"unknown {kind} {', '.join(parts)}; known: {shown}{more}")
+
+
+def _key(name: str) -> str:
+    """Reduce a name to what counts when names are compared: AU1 and au01 are the same."""
+    return re.sub(r"(?<=[^\W\d_])0+(?=\d)", "", name.lower())

@@ -386,7 +386,12 @@ def _mismatches(ds: xr.Dataset, variable: Variable) -> list[str]:
     problems = []
     dims: tuple[Hashable, ...] = found.dims
     if dims != variable.dims:
-        problems.append(f"found {name!r} with dims {dims}; expected {_form(variable)}")
+        hint = (
+            "; keep a dim when selecting one element, as in sel(video=[label])"
+            if len(dims) < len(variable.dims)
+            else ""
+        )
+        problems.append(f"found {name!r} with dims {dims}; expected {_form(variable)}{hint}")
     is_string = found.dtype.kind in "OTU"
     if is_string if variable.dtype != "str" else not is_string:
         problems.append(f"found {name!r} with dtype {found.dtype}; expected {variable.dtype}")

@@ -38,11 +38,14 @@ class Plan:
     done, failed
         Rows that were asked for and need nothing more, because an earlier run finished them or because they failed
         and were not to be tried again.
+    missing
+        Those of the done rows whose source does not exist now, so that nobody can tell whether it is the same.
     """
 
     tasks: tuple[Task, ...]
     done: tuple[int, ...]
     failed: tuple[int, ...]
+    missing: tuple[Task, ...]
 
 
 def expected_frames(sources: Sequence[Source], *, every: int) -> list[int]:
@@ -86,11 +89,12 @@ def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, ever
     states = journal.states()
     known = [s for s in sources if s.label in row_of]
     new = [s for s in sources if s.label not in row_of]
-    _refuse_other_recordings(known, row_of, states, journal.fingerprints())
+    _refuse_other_recordings(known, row_of, states, journal.fingerprints(), store.sources)
 
     wanted = {row_of[s.label]: s for s in known}
     done = tuple(sorted(row for row in wanted if states.get(row) == "done"))
     failed = tuple(sorted(row for row in wanted if states.get(row) == "failed" and not retry_failed))
+    missing = tuple(Task(row, wanted[row], 0) for row in done if not wanted[row].exists)
     again = {row: s for row, s in wanted.items() if row not in {*done, *failed}}
     if again:
         journal.forget(again)
@@ -104,11 +108,15 @@ def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, ever
     if again:
         journal.record({row: (again[row].label, again[row].fingerprint if again[row].exists else None) for row in rows})
     tasks = tuple(Task(row, again[row], count) for row, count in zip(rows, counts, strict=True))
-    return Plan(tasks, done, failed)
+    return Plan(tasks, done, failed, missing)
 
 
 def _refuse_other_recordings(
-    known: Sequence[Source], row_of: Mapping[str, int], states: Mapping[int, str], fingerprints: Mapping[int, str]
+    known: Sequence[Source],
+    row_of: Mapping[str, int],
+    states: Mapping[int, str],
+    fingerprints: Mapping[int, str],
+    sources: Sequence[str],
 ) -> None:
     problems = []
     for source in known:
@@ -116,11 +124,14 @@ def _refuse_other_recordings(
         stored = fingerprints.get(row)
         replaceable = states.get(row) == "failed" or stored is None or not source.exists
         if stored != source.fingerprint and not replaceable:
-            problems.append(f"{source.label!r}: found a file with fingerprint {source.fingerprint}; expected {stored}")
+            problems.append(
+                f"{source.label!r}: found {source.location} (fingerprint {source.fingerprint}); "
+                f"expected what was read from {sources[row]} (fingerprint {stored})"
+            )
     if problems:
         raise StructureError(
             "the store holds other recordings under these labels:\n"
             + "".join(f"  - {p}\n" for p in sorted(problems))
-            + "give the new files labels of their own (a mapping label → path), write to another store, "
-            "or start again with overwrite=True"
+            + "rename the new files (or give them labels of their own from Python: a mapping label → path), write to "
+            "another store, or start again with overwrite (overwrite=True, --overwrite)"
         )

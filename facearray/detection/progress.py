@@ -56,8 +56,8 @@ class Progress:
     def advance(self, n_frames: int) -> None:
         """Count frames of the current video."""
         self._bars.advance(self._frames, n_frames)
-        speed = self._bars.tasks[self._frames].finished_speed or self._bars.tasks[self._frames].speed
-        self._bars.update(self._frames, rate=f"{speed:.1f} frames/s" if speed else "")
+        task = self._bars.tasks[self._frames]
+        self._bars.update(self._frames, rate=f"{task.completed / task.elapsed:.1f} frames/s" if task.elapsed else "")
 
     def finish(self) -> None:
         """Count the current video."""

@@ -95,15 +95,19 @@ class RunReport:
         ``error`` and so on.
     computed
         Labels of those that this run computed; the others were finished before.
+    missing
+        Label → reason, of videos that are done although what was asked for under their label does not exist.
     """
 
     records: Mapping[str, Mapping[str, Any]]
     computed: frozenset[str]
+    missing: Mapping[str, str]
 
     @property
     def failures(self) -> dict[str, str]:
-        """Label → reason, of every video that is not done."""
-        return {label: record["error"] for label, record in self.records.items() if record["status"] != "done"}
+        """Label → reason, of every video that is not done, or done from a file that is not there now."""
+        failed = {label: record["error"] for label, record in self.records.items() if record["status"] != "done"}
+        return failed | dict(self.missing)
 
     def rows(self) -> list[dict[str, Any]]:
         """One mapping a video, for tables: what it is called, how it ended, what was found, how fast."""
@@ -238,6 +242,9 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
         embedding=options.embedding,
     )
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
+    # What can be refused at once is refused before anything is written, the lease included.
+    if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
+        Store.open(store, storage_options=options.storage_options).check(layout)
     with Lease(journal, take_over=options.take_over) as lease:
         target = _open_or_create(store, layout, options)
         journal.check_labels(target.labels)
@@ -255,6 +262,11 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
         return RunReport(
             {target.labels[row]: records[row] for row in sorted(rows)},
             frozenset(task.source.label for task in plan.tasks),
+            {
+                task.source.label: f"found no file {task.source.location}; the store holds this video from an earlier "
+                f"run, read from {target.sources[task.row]}"
+                for task in plan.missing
+            },
         )
 
 

@@ -34,7 +34,7 @@ def find_group(store: ZarrStore) -> zarr.Group | None:
         if _is_nothing(reader):
             return None
         raise StructureError(
-            f"{address(store)}: found something that is no Zarr v3 group; expected a facearray store or nothing"
+            f"{address(store)}: found something that is no Zarr v3 group; expected a facearray store"
         ) from error
 
 
@@ -58,12 +58,13 @@ def make_room(store: ZarrStore, *, overwrite: bool) -> None:
         return
     if SCHEMA_ATTR not in group.attrs:
         raise StructureError(
-            f"{address(store)}: found a Zarr group that facearray did not make; expected a facearray store or nothing; "
+            f"{address(store)}: found a Zarr group that facearray did not make; expected a facearray store; "
             "it is left as it is: choose another place, or delete it yourself"
         )
     if not overwrite and not incomplete(group):
         raise InputError(
-            f"{address(store)}: found a store; expected nothing; choose another place, or delete it with overwrite=True"
+            f"{address(store)}: found a store; expected nothing; choose another place, or delete it with overwrite "
+            "(overwrite=True, --overwrite)"
         )
     others = (name for name in _names(store) if name != "zarr.json")
     strangers = sorted(name for name in others if not sync(store.exists(f"{name}/zarr.json")))

@@ -198,7 +198,8 @@ class Layout:
         for name in ("schema_version", "detector", "detector_version", "max_faces", "n_landmarks", "n_components"):
             found, expected = getattr(self, name), getattr(other, name)
             if found != expected:
-                problems.append(f"found {name} {found!r}; expected {expected!r}")
+                option = {"n_landmarks": " (option landmarks)", "n_components": " (option embedding)"}.get(name, "")
+                problems.append(f"found {name} {found!r}; expected {expected!r}{option}")
         problems += _mapping_differences("option", self.options, other.options)
         problems += _mapping_differences("model file", self.assets, other.assets)
         if self.features != other.features:

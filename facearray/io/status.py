@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from facearray.io.journal import Journal
@@ -14,6 +15,9 @@ from facearray.io.location import StoreLike, address
 from facearray.io.store import Store
 
 __all__ = ["StoreStatus", "finalize_store", "store_status"]
+
+#: Pending videos that are named.
+SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,8 @@ class StoreStatus:
         Videos in the store and in each state.
     failures
         Label → reason of every failed video.
+    pending
+        Labels of the first pending videos, at most 100.
     problems
         A sentence for every file of the journal that cannot be used.
     """
@@ -44,6 +50,7 @@ class StoreStatus:
     n_failed: int
     n_pending: int
     failures: dict[str, str]
+    pending: tuple[str, ...]
     problems: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,7 +64,7 @@ class StoreStatus:
             return f"{counts}; running ({self.holder})"
         if self.run == "interrupted":
             return f"{counts}; interrupted ({self.holder}); run the same command again to go on"
-        return counts
+        return f"{counts}; run the same command again to go on" if self.n_pending else counts
 
 
 def store_status(
@@ -103,6 +110,9 @@ def store_status(
             for label, state, error in zip(opened.labels, states, coordinates["error"], strict=True)
             if state == "failed"
         },
+        pending=tuple(
+            islice((label for label, state in zip(opened.labels, states, strict=True) if state == "pending"), SHOWN)
+        ),
         problems=notes.states().problems,
     )
 

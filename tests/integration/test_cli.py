@@ -84,6 +84,27 @@ def test_detect__refused_exits_1(facearray, make_video, tmp_path):
     assert "every=1; expected 2" in result.stderr
 
 
+def test_detect__says_what_was_not_computed_again(facearray, make_video, tmp_path):
+    video = make_video("a.mkv")
+    assert "earlier run" not in facearray("detect", video, "-o", tmp_path / "s.zarr").stdout
+    again = facearray("detect", video, make_video("b.mkv"), "-o", tmp_path / "s.zarr")
+    assert "1 of 2 were finished by an earlier run" in again.stdout
+
+
+def test_detect__interrupt_says_how_to_go_on(facearray, make_video, tmp_path, monkeypatch):
+    class Interrupts(FakeDetector):
+        def __call__(self, frames):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_module, "load_detector", lambda name, **options: Interrupts())
+    result = facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    assert result.exit_code == 1
+    assert "run the same command again to go on" in result.stderr
+    status = facearray("status", tmp_path / "s.zarr")
+    assert status.exit_code == 1
+    assert "a.mkv: pending" in status.stderr
+
+
 def test_status__says_how_far(facearray, make_video, tmp_path):
     facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     result = facearray("status", tmp_path / "s.zarr")

@@ -18,6 +18,7 @@ import pytest
 
 import facearray as fa
 from facearray.detection import plan as plan_module
+from facearray.detection import run as run_module
 from facearray.detection.detector import Faces
 from facearray.errors import DetectorError, InputError, LeaseError, StructureError
 from facearray.io.status import store_status
@@ -186,9 +187,33 @@ def test_detect__other_structure_detector_or_options_are_refused(make_video, tmp
     with pytest.raises(StructureError, match="7 features; expected 6"):
         detect(video, store, detector=replace(FAKE, features=FAKE.features[:-1]))
     make_video("a.mkv", offset=9)
-    with pytest.raises(StructureError, match=r"'a\.mkv': found a file with fingerprint"):
+    with pytest.raises(StructureError, match=r"'a\.mkv': found .*a\.mkv \(fingerprint"):
         detect(video, store)
     assert contents(store) == before
+
+
+def test_detect__refused_runs_leave_nothing_behind(make_video, tmp_path):
+    video, store = make_video("a.mkv"), tmp_path / "s.zarr"
+    fa.save(detect(video, store), tmp_path / "saved.zarr")
+    (tmp_path / "file").write_text("mine")
+    before = sorted(tmp_path.iterdir())
+    for place in (tmp_path / "file", tmp_path / "saved.zarr"):
+        with pytest.raises(StructureError):
+            detect(video, place)
+    with pytest.raises(StructureError):
+        detect(video, tmp_path / "file", overwrite=True)
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_run__names_a_missing_file_under_the_label_of_a_finished_video(make_video, tmp_path):
+    video = make_video("a.mkv")
+    options = run_module.RunOptions(detector=FAKE, progress=False)
+    assert run_module.run(video, tmp_path / "s.zarr", options).failures == {}
+    report = run_module.run(tmp_path / "nowhere" / "a.mkv", tmp_path / "s.zarr", options)
+    assert "found no file" in report.failures["a.mkv"]
+    assert str(video) in report.failures["a.mkv"]
+    assert fa.open_store(tmp_path / "s.zarr")["status"].values.tolist() == ["done"]
 
 
 def test_detect__overwrite_starts_again(make_video, tmp_path, expected_au12):
@@ -343,7 +368,9 @@ def test_detect__interrupt_leaves_a_readable_store(make_video, tmp_path):
         detect(videos, tmp_path / "s.zarr", detector=Interrupts())
     ds = fa.open_store(tmp_path / "s.zarr")
     assert ds["status"].values.tolist() == ["done", "done", "pending", "pending"]
-    assert store_status(tmp_path / "s.zarr").run == "ended"
+    status = store_status(tmp_path / "s.zarr")
+    assert (status.run, status.pending) == ("ended", ("2.mkv", "3.mkv"))
+    assert status.sentence().endswith("run the same command again to go on")
     assert (ds["frame_number"].isel(video=2) == -1).all()
     assert detect(videos, tmp_path / "s.zarr")["status"].values.tolist() == ["done"] * 4
 

@@ -117,7 +117,7 @@ def test_groups__have_a_selector_each(group):
 
 
 def test_select__unknown_names_are_all_named_with_the_nearest(ds):
-    with pytest.raises(InputError, match=r"'AU1' \(did you mean 'AU12'.*'hapiness'.*known: AU01"):
+    with pytest.raises(InputError, match=r"'AU1' \(did you mean 'AU01'.*'hapiness'.*known: AU01"):
         selectors.select(ds, "AU1,hapiness,aus")
 
 
