@@ -1,5 +1,6 @@
 """Group statistics on detections: labelled, lazy until a result has to be small, and by units that are independent."""
 
+from facearray.stats.corrections import adjust
 from facearray.stats.units import UnitValues, unit_values
 
-__all__ = ["UnitValues", "unit_values"]
+__all__ = ["UnitValues", "adjust", "unit_values"]
