@@ -16,7 +16,9 @@ __all__ = ["HEAD_BYTES", "READERS", "Reader", "load_reader"]
 HEAD_BYTES = 64 * 1024
 
 #: Module of every reader, by the name that ``source`` takes; imported when it is asked for.
-READERS: Mapping[str, str] = {}
+READERS: Mapping[str, str] = {
+    name: f"facearray.io.readers.{name}" for name in ("affectiva", "imotions", "libreface", "mediapipe", "openface")
+}
 
 
 class Reader(Protocol):

@@ -1,0 +1,381 @@
+"""Results of MediaPipe's FaceLandmarker: JSON files, and the result objects themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facearray.errors import InputError, ReadError
+from facearray.io.readers.documents import read_documents
+from facearray.io.readers.rotations import head_angles
+from facearray.io.recording import Recording
+from facearray.schema import GROUPS, feature_names
+
+_T = TypeVar("_T")
+
+name = "mediapipe"
+title = "MediaPipe FaceLandmarker"
+suffixes = (".json", ".jsonl")
+conversions = (
+    ("face_landmarks", "`landmarks`: x and z times the frame's width, y times its height"),
+    ("face_landmarks of a file without width and height", "`other`: `x_0`, `y_0`, `z_0` …, parts of the frame's size"),
+    ("face_blendshapes", "the blendshapes by their `category_name`; unknown ones in `other`"),
+    ("facial_transformation_matrixes", "`Pitch`, `Roll`, `Yaw` in degrees and `X`, `Y`, `Z` in cm, same axes"),
+    ("timestamp_ms", "`timestamp`, divided by 1000"),
+)
+
+#: What the parts of a result are called in Python and in JavaScript.
+_LANDMARKS = ("face_landmarks", "faceLandmarks")
+_BLENDSHAPES = ("face_blendshapes", "faceBlendshapes")
+_MATRICES = ("facial_transformation_matrixes", "facialTransformationMatrixes")
+
+_NUMBER = ("frame", "frame_index", "frame_number", "frameIndex", "frameNumber")
+_SECONDS = ("timestamp", "time")
+_MILLISECONDS = ("timestamp_ms", "timestampMs", "time_ms", "timeMs")
+_KNOWN_OF_FRAME = (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES, *_NUMBER, *_SECONDS, *_MILLISECONDS)
+
+_FRAMES = ("frames", "results")
+_LABEL = ("video", "source")
+_KNOWN_OF_FILE = (*_FRAMES, *_LABEL, "width", "height", "fps")
+
+
+@dataclass(slots=True)
+class _Face:
+    landmarks: NDArray[np.float64] | None = None
+    blendshapes: Mapping[str, float] = field(default_factory=dict)
+    matrix: NDArray[np.float64] | None = None
+
+
+def sniff(head: bytes, path: Path) -> bool:  # noqa: ARG001
+    """Say whether a file holds results of FaceLandmarker."""
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and any(
+        f'"{key}"'.encode() in head for key in (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES)
+    )
+
+
+def read(path: Path) -> Iterator[Recording]:
+    """Read a file of results: a list of frames, or an object with ``frames``, ``width``, ``height`` and ``fps``.
+
+    Raises
+    ------
+    ReadError
+        If the file is no JSON, or a part of a frame is not what it should be; the message names the frame.
+    """
+    frames, about = _frames_and_about(read_documents(path), path)
+    faces, notes = [], []
+    for position, frame in enumerate(frames):
+        if not isinstance(frame, Mapping):
+            raise ReadError(f"{path}, frame {position}: found {type(frame).__name__}; expected an object")
+        faces.append(_faces_of_mapping(frame, f"{path}, frame {position}"))
+    unused = sorted({key for frame in frames for key in frame} - set(_KNOWN_OF_FRAME))
+    if unused:
+        notes.append(f"set aside, as they are not numbers of a face: {', '.join(unused)} of the frames")
+    notes += [f"{key}: {about[key]}" for key in about if key not in _KNOWN_OF_FILE]
+    timestamp, how = _timestamps(frames, path)
+    yield _recording(
+        faces,
+        label=str(_first(about, _LABEL, path.name)),
+        source=str(path),
+        width=int(_number(about.get("width", 0), f"{path}: width")),
+        height=int(_number(about.get("height", 0), f"{path}: height")),
+        fps=_number(about.get("fps", math.nan), f"{path}: fps"),
+        timestamp=timestamp,
+        frame_number=_frame_numbers(frames, path),
+        notes=[*how, *notes],
+    )
+
+
+def from_results(
+    results: Sequence[Any],
+    *,
+    label: str,
+    width: int,
+    height: int,
+    fps: float | None = None,
+    timestamps: Sequence[float] | None = None,
+) -> Recording:
+    """Take over a list of ``FaceLandmarkerResult`` objects, one for each frame of a video.
+
+    Parameters
+    ----------
+    results
+        What ``FaceLandmarker.detect`` or ``detect_for_video`` returned, frame by frame.
+    label
+        Label of the video.
+    width, height
+        Size of the frames in pixels: MediaPipe gives the points in parts of it.
+    fps
+        Frame rate of the video; unknown by default.
+    timestamps
+        Times of the frames in seconds; by default the frame's number divided by ``fps``, NaN where that is unknown.
+
+    Returns
+    -------
+    Recording
+        The detections; slots are in the order that MediaPipe has its faces in, which it does not keep over time.
+
+    Raises
+    ------
+    InputError
+        If the frames have no extent, the number of timestamps differs from that of the results, or an object is no
+        such result.
+    """
+    problems = []
+    if not (width > 0 and height > 0):
+        problems.append(f"found frames of {width} x {height} pixels; expected positive sizes")
+    if timestamps is not None and len(timestamps) != len(results):
+        problems.append(f"found {len(timestamps)} timestamps; expected {len(results)}, one for each result")
+    wrong = [i for i, result in enumerate(results) if not hasattr(result, "face_landmarks")]
+    if wrong:
+        kind = type(results[wrong[0]]).__name__
+        problems.append(f"found {kind} as result {wrong[0]}; expected FaceLandmarkerResult objects")
+    if problems:
+        raise InputError("; ".join(problems))
+    return _recording(
+        [_faces_of_result(result) for result in results],
+        label=label,
+        source="",
+        width=width,
+        height=height,
+        fps=math.nan if fps is None else fps,
+        timestamp=np.full(len(results), np.nan) if timestamps is None else np.asarray(timestamps, np.float64),
+        frame_number=np.arange(len(results), dtype=np.int32),
+        notes=[],
+    )
+
+
+def _recording(
+    frames: Sequence[Sequence[_Face]],
+    *,
+    label: str,
+    source: str,
+    width: int,
+    height: int,
+    fps: float,
+    timestamp: NDArray[np.float64],
+    frame_number: NDArray[np.int32],
+    notes: Sequence[str],
+) -> Recording:
+    """Gather the faces of all frames, converted to the schema's units."""
+    n_faces_found = np.array([len(faces) for faces in frames], np.int16)
+    rows = np.array([row for row, faces in enumerate(frames) for _ in faces], np.intp)
+    slots = np.array([slot for faces in frames for slot in range(len(faces))], np.intp)
+    flat = [face for faces in frames for face in faces]
+    columns, made = _columns(flat)
+    points = _points(flat, label)
+    landmarks = None
+    n_slots = max(1, int(n_faces_found.max(initial=0)))
+    if points is not None and width and height:
+        landmarks = np.full((len(frames), n_slots, *points.shape[1:]), np.nan, np.float32)
+        landmarks[rows, slots] = points * (width, height, width)
+        made.append("points: parts of the frame's size to pixels (x and z times the width, y times the height)")
+    elif points is not None:
+        columns |= {f"{axis}_{i}": points[:, i, k] for i in range(points.shape[1]) for k, axis in enumerate("xyz")}
+        made.append(
+            "points: kept as other features in parts of the frame's size, as the file has no `width` and `height`"
+        )
+    features = _in_order(columns)
+    values = np.full((len(frames), n_slots, len(features)), np.nan, np.float32)
+    if features:
+        values[rows, slots] = np.column_stack([columns[feature] for feature in features])
+    track_id = np.full((len(frames), n_slots), -1, np.int32)
+    track_id[rows, slots] = slots
+    if n_slots > 1:
+        made.append("faces: slots are MediaPipe's order of the faces in each frame, which it does not keep over time")
+    return Recording(
+        label=label,
+        source=source,
+        features=features,
+        values=values,
+        frame_number=frame_number,
+        timestamp=np.where(np.isnan(timestamp), frame_number / fps, timestamp),
+        n_faces_found=n_faces_found,
+        track_id=track_id,
+        landmarks=landmarks,
+        fps=fps,
+        width=width,
+        height=height,
+        notes=(*made, *notes),
+    )
+
+
+def _columns(faces: Sequence[_Face]) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+    """Values of all faces by feature, but their points, and notes on them."""
+    columns: dict[str, NDArray[np.float64]] = {}
+    notes = []
+    if any(face.matrix is not None for face in faces):
+        nothing = np.full((4, 4), np.nan)
+        matrices = np.stack([nothing if face.matrix is None else face.matrix for face in faces])
+        poses = np.column_stack([head_angles(matrices[:, :3, :3]), matrices[:, :3, 3]])
+        columns |= dict(zip(GROUPS["poses"].features, poses.T, strict=True))
+        notes.append("facial_transformation_matrixes: to angles in degrees and a position in cm, same axes")
+    for shape in dict.fromkeys(name for face in faces for name in face.blendshapes):
+        columns[shape] = np.array([face.blendshapes.get(shape, np.nan) for face in faces])
+    return columns, notes
+
+
+def _points(faces: Sequence[_Face], label: str) -> NDArray[np.float64] | None:
+    """(n_face, n_landmark, 3) points, NaN for faces without, or None where there are none at all."""
+    sizes = sorted({len(face.landmarks) for face in faces if face.landmarks is not None})
+    if not sizes:
+        return None
+    if len(sizes) > 1:
+        raise ReadError(f"{label}: found faces of {sizes[0]} and of {sizes[-1]} points; expected one number of points")
+    nothing = np.full((sizes[0], 3), np.nan)
+    return np.stack([nothing if face.landmarks is None else face.landmarks for face in faces])
+
+
+def _in_order(columns: Mapping[str, object]) -> tuple[str, ...]:
+    known = [name for name in feature_names("poses", "blendshapes") if name in columns]
+    return (*known, *(name for name in columns if name not in known))
+
+
+def _faces_of_result(result: Any) -> list[_Face]:
+    """Faces of a result object."""
+    faces = [_Face(np.array([(p.x, p.y, p.z) for p in points], np.float64)) for points in result.face_landmarks]
+    for face, shapes in zip(faces, result.face_blendshapes or (), strict=False):
+        face.blendshapes = {shape.category_name: shape.score for shape in shapes}
+    for face, matrix in zip(faces, result.facial_transformation_matrixes or (), strict=False):
+        face.matrix = np.asarray(matrix, np.float64)
+    return faces
+
+
+def _faces_of_mapping(frame: Mapping[str, Any], where: str) -> list[_Face]:
+    """Faces of a frame that was read from JSON."""
+    points = _parsed(frame, _LANDMARKS, _is_point_list, _landmarks, where)
+    shapes = _parsed(frame, _BLENDSHAPES, _is_shape_list, _blendshapes, where)
+    matrices = _parsed(frame, _MATRICES, _is_matrix, _matrix, where)
+    faces = [_Face() for _ in range(max(len(points), len(shapes), len(matrices)))]
+    for face, landmarks in zip(faces, points, strict=False):
+        face.landmarks = landmarks
+    for face, scores in zip(faces, shapes, strict=False):
+        face.blendshapes = scores
+    for face, matrix in zip(faces, matrices, strict=False):
+        face.matrix = matrix
+    return faces
+
+
+def _parsed(
+    frame: Mapping[str, Any],
+    keys: tuple[str, str],
+    is_one: Callable[[Any], bool],
+    parse: Callable[[Any], _T],
+    where: str,
+) -> list[_T]:
+    """One part of a frame, for each of its faces; a face alone may stand without a list around it."""
+    value = _first(frame, keys, None)
+    if value is None or (isinstance(value, Sequence) and len(value) == 0):
+        return []
+    try:
+        return [parse(one) for one in ([value] if is_one(value) else value)]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ReadError(
+            f"{where}, {keys[0]}: found something else than FaceLandmarker returns ({error!r}); expected a list with "
+            "one item a face"
+        ) from error
+
+
+def _is_point_list(value: Any) -> bool:
+    return isinstance(value[0], Mapping) or not isinstance(value[0][0], Mapping | Sequence)
+
+
+def _landmarks(points: Any) -> NDArray[np.float64]:
+    rows = [(p["x"], p["y"], p["z"]) if isinstance(p, Mapping) else p for p in points]
+    array = np.array(rows, np.float64)
+    if array.ndim != 2 or array.shape[1] != 3:
+        raise ValueError(f"points of shape {array.shape}")
+    return array
+
+
+def _is_shape_list(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    first = value[0]
+    return isinstance(first, Mapping) and ("category_name" in first or "categoryName" in first)
+
+
+def _blendshapes(shapes: Any) -> dict[str, float]:
+    if isinstance(shapes, Mapping) and "categories" not in shapes:
+        return {str(name): float(score) for name, score in shapes.items()}
+    items = shapes["categories"] if isinstance(shapes, Mapping) else shapes
+    return {
+        item["category_name"] if "category_name" in item else item["categoryName"]: float(item["score"])
+        for item in items
+    }
+
+
+def _is_matrix(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return True
+    return not isinstance(value[0], Mapping) and np.shape(value) in ((4, 4), (16,))
+
+
+def _matrix(value: Any) -> NDArray[np.float64]:
+    """Return a matrix as rows; a flat one of JavaScript has its columns one after the other."""
+    array = np.array(value["data"] if isinstance(value, Mapping) else value, np.float64)
+    if array.size != 16:
+        raise ValueError(f"a matrix of shape {array.shape}")
+    matrix = array.reshape(4, 4)
+    # the last row of a transformation is 0 0 0 1, and its translation is not 0
+    return matrix.T if array.ndim == 1 and np.any(matrix[3, :3]) else matrix
+
+
+def _frames_and_about(documents: list[Any], path: Path) -> tuple[list[Any], dict[str, Any]]:
+    """Frames of a file, and what it says about all of them."""
+    if len(documents) > 1:
+        return documents, {}
+    (document,) = documents
+    if isinstance(document, list):
+        return document, {}
+    if isinstance(document, dict):
+        frames = _first(document, _FRAMES, None)
+        if isinstance(frames, list):
+            return frames, document
+        if frames is None and any(key in document for key in (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES)):
+            return [document], {}
+    raise ReadError(
+        f"{path}: found no list of frames; expected a list of FaceLandmarker results, or an object with it under "
+        f"{' or '.join(map(repr, _FRAMES))}"
+    )
+
+
+def _frame_numbers(frames: list[Any], path: Path) -> NDArray[np.int32]:
+    numbers = [_first(frame, _NUMBER, position) for position, frame in enumerate(frames)]
+    array = np.array([_number(n, f"{path}, frame {i}: number") for i, n in enumerate(numbers)])
+    wrong = np.flatnonzero((np.diff(array, prepend=-1) <= 0) | (array % 1 != 0))
+    if wrong.size:
+        raise ReadError(
+            f"{path}, frame {wrong[0]}: found frame number {numbers[wrong[0]]}; expected whole numbers from 0 on, each "
+            "larger than the one before"
+        )
+    return array.astype(np.int32)
+
+
+def _timestamps(frames: list[Any], path: Path) -> tuple[NDArray[np.float64], list[str]]:
+    """Return times in seconds, NaN where a frame has none, and notes on their unit."""
+    times = np.full(len(frames), np.nan)
+    units = set()
+    for position, frame in enumerate(frames):
+        for keys, divisor, unit in ((_MILLISECONDS, 1000.0, "ms"), (_SECONDS, 1.0, "s")):
+            key = next((key for key in keys if frame.get(key) is not None), None)
+            if key is not None:
+                times[position] = _number(frame[key], f"{path}, frame {position}: {key}") / divisor
+                units.add(f"{key}: taken as {unit}")
+                break
+    return times, sorted(units)
+
+
+def _first(mapping: Mapping[str, Any], keys: Sequence[str], default: Any) -> Any:
+    return next((mapping[key] for key in keys if mapping.get(key) is not None), default)
+
+
+def _number(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ReadError(f"{where}: found {value!r}; expected a number")
+    return float(value)
