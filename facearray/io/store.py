@@ -188,7 +188,8 @@ class Store:
             raise StructureError(
                 f"{self._address}: the store is not what this run would write:\n"
                 + "".join(f"  - {p}\n" for p in problems)
-                + "run with the same detector and options, write to another store, or start again with overwrite=True"
+                + "run with the same detector and options, write to another store, or start again with overwrite "
+                "(overwrite=True, --overwrite)"
             )
 
     def row(self, row: int) -> RowWriter:
