@@ -27,7 +27,7 @@ conversions = (
     ("`facial_expression`", "`other`: `facial_expression_Happiness` … are 1 or 0; it is a choice, not a probability"),
     (
         "`pitch` `yaw` `roll`",
-        "`other`: they are angles of a fit of the points to themselves, times 360, and no rotation of the head",
+        "`other`: they come of a fit of the points to themselves, times 360: neither degrees nor the schema's signs",
     ),
     ("`gaze_yaw` `gaze_pitch`", "`other`, as `LibreFace gaze_yaw` …: their positive directions are not documented"),
     ("`lm_mp_0_x` …", "`other`: points in parts of the frame's size, which the file does not have"),

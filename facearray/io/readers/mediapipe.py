@@ -68,6 +68,8 @@ def read(path: Path) -> Iterator[Recording]:
         If the file is no JSON, or a part of a frame is not what it should be; the message names the frame.
     """
     frames, about = _frames_and_about(read_documents(path), path)
+    if not frames:
+        raise ReadError(f"{path}: found an empty list; expected a FaceLandmarker result for every frame")
     faces, notes = [], []
     for position, frame in enumerate(frames):
         if not isinstance(frame, Mapping):
@@ -76,15 +78,17 @@ def read(path: Path) -> Iterator[Recording]:
     unused = sorted({key for frame in frames for key in frame} - set(_KNOWN_OF_FRAME))
     if unused:
         notes.append(f"set aside, as they are not numbers of a face: {', '.join(unused)} of the frames")
+    if of_points := sorted({key for frame in frames for key in _more_of_points(frame)}):
+        notes.append(f"set aside: {', '.join(of_points)} of the points")
     notes += [f"{key}: {about[key]}" for key in about if key not in _KNOWN_OF_FILE]
     timestamp, how = _timestamps(frames, path)
     yield _recording(
         faces,
         label=str(_first(about, _LABEL, path.name)),
         source=str(path),
-        width=int(_number(about.get("width", 0), f"{path}: width")),
-        height=int(_number(about.get("height", 0), f"{path}: height")),
-        fps=_number(about.get("fps", math.nan), f"{path}: fps"),
+        width=int(_positive(about, "width", 0, path)),
+        height=int(_positive(about, "height", 0, path)),
+        fps=_positive(about, "fps", math.nan, path),
         timestamp=timestamp,
         frame_number=_frame_numbers(frames, path),
         notes=[*how, *notes],
@@ -123,12 +127,14 @@ def from_results(
     Raises
     ------
     InputError
-        If the frames have no extent, the number of timestamps differs from that of the results, or an object is no
-        such result.
+        If the frames have no extent, the frame rate is not positive, the number of timestamps differs from that of
+        the results, or an object is no such result.
     """
     problems = []
     if not (width > 0 and height > 0):
         problems.append(f"found frames of {width} x {height} pixels; expected positive sizes")
+    if fps is not None and not 0 < fps < math.inf:
+        problems.append(f"found {fps} frames a second; expected a positive number, or None if it is unknown")
     if timestamps is not None and len(timestamps) != len(results):
         problems.append(f"found {len(timestamps)} timestamps; expected {len(results)}, one for each result")
     wrong = [i for i, result in enumerate(results) if not hasattr(result, "face_landmarks")]
@@ -285,6 +291,15 @@ def _is_point_list(value: Any) -> bool:
     return isinstance(value[0], Mapping) or not isinstance(value[0][0], Mapping | Sequence)
 
 
+def _more_of_points(frame: Mapping[str, Any]) -> set[str]:
+    """Return what a frame says of its points besides where they are; FaceLandmarker itself leaves that empty."""
+    points = _first(frame, _LANDMARKS, None) or [[]]
+    first = points[0] if isinstance(points[0], Mapping) else next(iter(points[0]), None)
+    if not isinstance(first, Mapping):
+        return set()
+    return {key for key, value in first.items() if key not in ("x", "y", "z") and value}
+
+
 def _landmarks(points: Any) -> NDArray[np.float64]:
     rows = [(p["x"], p["y"], p["z"]) if isinstance(p, Mapping) else p for p in points]
     array = np.array(rows, np.float64)
@@ -348,7 +363,7 @@ def _frames_and_about(documents: list[Any], path: Path) -> tuple[list[Any], dict
 def _frame_numbers(frames: list[Any], path: Path) -> NDArray[np.int32]:
     numbers = [_first(frame, _NUMBER, position) for position, frame in enumerate(frames)]
     array = np.array([_number(n, f"{path}, frame {i}: number") for i, n in enumerate(numbers)])
-    wrong = np.flatnonzero((np.diff(array, prepend=-1) <= 0) | (array % 1 != 0))
+    wrong = np.flatnonzero((np.diff(array, prepend=-1) <= 0) | (array % 1 != 0) | (array >= 2**31))
     if wrong.size:
         raise ReadError(
             f"{path}, frame {wrong[0]}: found frame number {numbers[wrong[0]]}; expected whole numbers from 0 on, each "
@@ -373,6 +388,15 @@ def _timestamps(frames: list[Any], path: Path) -> tuple[NDArray[np.float64], lis
 
 def _first(mapping: Mapping[str, Any], keys: Sequence[str], default: Any) -> Any:
     return next((mapping[key] for key in keys if mapping.get(key) is not None), default)
+
+
+def _positive(about: Mapping[str, Any], key: str, default: float, path: Path) -> float:
+    if about.get(key) is None:
+        return default
+    number = _number(about[key], f"{path}: {key}")
+    if not 0 < number < math.inf:
+        raise ReadError(f"{path}: {key}: found {number:g}; expected a positive number")
+    return number
 
 
 def _number(value: Any, where: str) -> float:

@@ -103,8 +103,8 @@ def test_from_results__timestamps(results):
 
 
 def test_from_results__says_all_that_is_wrong():
-    with pytest.raises(InputError, match=r"0 x 400 pixels.*2 timestamps; expected 1.*found str as result 0"):
-        mediapipe.from_results(["?"], label="a", width=0, height=400, timestamps=[0, 1])
+    with pytest.raises(InputError, match=r"0 x 400 pixels.*0 frames a second.*2 timestamps; expected 1.*found str as"):
+        mediapipe.from_results(["?"], label="a", width=0, height=400, fps=0, timestamps=[0, 1])
 
 
 def test_from_results__without_blendshapes_and_matrices():
@@ -169,13 +169,16 @@ def test_read__times_and_numbers_of_frames(tmp_path):
 
 
 def test_read__what_is_no_number_of_a_face_is_named(tmp_path):
-    part = read(tmp_path, {"frames": [{"face_landmarks": [ONE], "camera": "left"}], "model": "v2"})
+    points = [point | {"visibility": 0.5, "presence": None} for point in ONE]
+    part = read(tmp_path, {"frames": [{"face_landmarks": [points], "camera": "left"}], "model": "v2"})
+    assert "set aside: visibility of the points" in part.notes
     assert {"model: v2", "set aside, as they are not numbers of a face: camera of the frames"} <= set(part.notes)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ([], "found an empty list"),
         ([3], "frame 0: found int"),
         ({"a": 1}, "found no list of frames"),
         ([{"face_landmarks": [[{"x": 1}]]}], "frame 0, face_landmarks: .*'y'"),
@@ -185,7 +188,10 @@ def test_read__what_is_no_number_of_a_face_is_named(tmp_path):
         ([{"face_landmarks": [], "frame": 1}] * 2, "frame 1: found frame number 1"),
         ([{"face_landmarks": [], "frame": "x"}], "frame 0: number: found 'x'"),
         ([{"face_landmarks": [], "timestamp": "0:01"}], "frame 0: timestamp: found '0:01'"),
-        ({"frames": [], "width": "wide"}, "width: found 'wide'"),
+        ([{"face_landmarks": [], "frame": 1e12}], r"frame 0: found frame number 1000000000000\.0"),
+        ({"frames": [{"face_landmarks": []}], "width": "wide"}, "width: found 'wide'"),
+        ({"frames": [{"face_landmarks": []}], "height": float("nan")}, "height: found nan; expected a positive number"),
+        ({"frames": [{"face_landmarks": []}], "fps": 0}, "fps: found 0; expected a positive number"),
     ],
 )
 def test_read__malformed(tmp_path, content, message):
