@@ -105,8 +105,8 @@ def find_files(files: Paths, kind: FileKind) -> list[Source]:
         files = [files]
     if not isinstance(files, Iterable):
         raise InputError(
-            f"{kind.argument}: found {type(files).__name__}; expected a path, a glob, a folder, or a list or mapping of "
-            "them"
+            f"{kind.argument}: found {type(files).__name__}; expected a path, a glob, a folder, or a list or mapping "
+            "of them"
         )
     paths: dict[str, str] = {}
     problems: list[str] = []

@@ -17,7 +17,8 @@ HEAD_BYTES = 64 * 1024
 
 #: Module of every reader, by the name that ``source`` takes; imported when it is asked for.
 READERS: Mapping[str, str] = {
-    name: f"facearray.io.readers.{name}" for name in ("affectiva", "imotions", "libreface", "mediapipe", "openface")
+    name: f"facearray.io.readers.{name}"
+    for name in ("affectiva", "imotions", "libreface", "mediapipe", "openface", "pyfeat")
 }
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facearray.errors import ReadError
 
-__all__ = ["Block", "FaceRows", "Table", "degrees", "head_lines", "head_names"]
+__all__ = ["Block", "Table", "head_lines", "head_names"]
 
 #: Bytes of text that are parsed at a time.
 BLOCK_BYTES = 8 * 2**20
@@ -335,62 +335,6 @@ class Table:
         self._n_problems += 1
         if len(self._problems) < MAX_PROBLEMS:
             self._problems.append(f"{self.path.name}: line {line}, column {column!r}: {what}")
-
-
-class FaceRows:
-    """Where rows of one face each belong in arrays over frames and faces.
-
-    Parameters
-    ----------
-    frame
-        (n_row,) frame of every row, in any order.
-    face
-        (n_row,) number that tells faces of a frame apart; by default their order in the file does. A face's slot is
-        its rank within the frame.
-
-    Attributes
-    ----------
-    frames
-        (n_frame,) the frames, ascending.
-    n_faces
-        (n_frame,) rows of each frame.
-    n_slots
-        Most rows of a frame.
-
-    Examples
-    --------
-    >>> rows = FaceRows(np.array([3, 3, 7]))
-    >>> rows.frames.tolist(), rows.spread(np.array([1.0, 2.0, 3.0])).tolist()
-    ([3, 7], [[1.0, 2.0], [3.0, nan]])
-    """
-
-    def __init__(self, frame: NDArray[Any], face: NDArray[Any] | None = None) -> None:
-        order = np.argsort(frame, kind="stable") if face is None else np.lexsort((face, frame))
-        self.frames, start, self.n_faces = np.unique(frame[order], return_index=True, return_counts=True)
-        self.n_slots = int(self.n_faces.max(initial=0))
-        at = np.repeat(np.arange(len(self.frames)), self.n_faces)
-        self._at = np.empty(len(order), dtype=np.intp)
-        self._slot = np.empty(len(order), dtype=np.intp)
-        self._at[order], self._slot[order] = at, np.arange(len(order)) - start[at]
-
-    def spread(self, values: NDArray[Any], fill: float = float("nan")) -> NDArray[Any]:
-        """Return (n_row, ...) values as (n_frame, n_slots, ...), with a fill value where there is no face."""
-        spread = np.full((len(self.frames), self.n_slots, *values.shape[1:]), fill, dtype=values.dtype)
-        spread[self._at, self._slot] = values
-        return spread
-
-    def first(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return (n_row, ...) values that belong to the frame as (n_frame, ...): those of its first face."""
-        first = np.empty((len(self.frames), *values.shape[1:]), dtype=values.dtype)
-        chosen = self._slot == 0
-        first[self._at[chosen]] = values[chosen]
-        return first
-
-
-def degrees(radians: NDArray[Any], *, sign: int = 1) -> NDArray[Any]:
-    """Return angles in degrees, turned round if the sign is -1."""
-    turned: NDArray[Any] = np.degrees(radians) * sign
-    return turned
 
 
 def head_lines(head: bytes) -> list[str]:

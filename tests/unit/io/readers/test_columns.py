@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from facearray.errors import ReadError
 from facearray.io.readers import columns
-from facearray.io.readers.columns import FaceRows, Table, degrees, head_names
+from facearray.io.readers.columns import Table, head_names
 
 Write = Callable[[str | bytes], Path]
 
@@ -187,29 +187,6 @@ def test_numbers__come_in_the_order_asked_for(write: Write):
     assert block.numbers(["c", "a"]).tolist() == [[3, 1]]
     assert block.numbers(["b", "c"]).tolist() == [[2, 3]]
     assert block.numbers([]).shape == (1, 0)
-
-
-def test_face_rows__spread_rows_over_frames_and_faces():
-    rows = FaceRows(np.array([5, 2, 5, 9]))
-    assert rows.frames.tolist() == [2, 5, 9]
-    assert rows.n_faces.tolist() == [1, 2, 1]
-    spread = rows.spread(np.array([[1.0], [2.0], [3.0], [4.0]]))
-    np.testing.assert_array_equal(spread[:, :, 0], [[2, np.nan], [1, 3], [4, np.nan]])
-    assert rows.first(np.array([10, 20, 30, 40])).tolist() == [20, 10, 40]
-
-
-def test_face_rows__order_faces_by_their_number():
-    rows = FaceRows(np.array([0, 0, 0]), np.array([7, 3, 5]))
-    assert rows.spread(np.array([1, 2, 3]), -1).tolist() == [[2, 3, 1]]
-
-
-def test_face_rows__of_nothing():
-    rows = FaceRows(np.array([], dtype=int))
-    assert rows.spread(np.zeros((0, 2))).shape == (0, 0, 2)
-
-
-def test_degrees__may_turn_round():
-    np.testing.assert_allclose(degrees(np.array([np.pi, np.nan]), sign=-1), [-180, np.nan])
 
 
 @pytest.mark.parametrize("head", [b"a; b\n1;2", "a;b\n1".encode("utf-16"), b"\xef\xbb\xbfa;b"])

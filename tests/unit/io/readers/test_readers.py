@@ -6,6 +6,8 @@ from facearray.errors import InputError
 from facearray.io.readers import HEAD_BYTES, READERS, load_reader
 
 FILES = {
+    "001.csv": "pyfeat",
+    "Feat_Test.csv": "pyfeat",
     "OpenFace_Test.csv": "openface",
     "iMotions_Test_v5.txt": "imotions",
     "iMotions_Test_v6.txt": "imotions",
