@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from facearray import assets, combine, datasets, errors, intervals, plot, schema, selectors, tables
     from facearray.combine import concat
     from facearray.detection.run import detect
+    from facearray.io.annotation_files import read_annotations
     from facearray.io.store import open_store, save
 
     __version__: str
@@ -33,6 +34,7 @@ __all__ = [
     "intervals",
     "open_store",
     "plot",
+    "read_annotations",
     "save",
     "schema",
     "selectors",
@@ -43,6 +45,7 @@ _FUNCTIONS = {
     "concat": "facearray.combine",
     "detect": "facearray.detection.run",
     "open_store": "facearray.io.store",
+    "read_annotations": "facearray.io.annotation_files",
     "save": "facearray.io.store",
 }
 _MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "tables")
