@@ -80,7 +80,8 @@ speech\t\t\tSTOP\t00:01:02.5\t/films/a.mp4\t1562\t\t
 """
 
 BORIS_AGGREGATED = """Observation id,Observation date,Description,Observation type,Source,Time offset (s),\
-Coding duration,Media duration (s),FPS (frame/s),Subject,Observation duration by subject by observation,Behavior,Behavioral category,\
+Coding duration,Media duration (s),FPS (frame/s),Subject,\
+Observation duration by subject by observation,Behavior,Behavioral category,\
 Modifiers,Behavior type,Start (s),Stop (s),Duration (s),Media file name,Image index start,Image index stop,\
 Image file path start,Image file path stop,Comment start,Comment stop
 o1,2024-03-01,,Media file(s),,0.0,50,60.0,25.0,mother,50,talk,speech,loud,STATE,1.000,2.000,1.000,\
