@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ title = "iMotions"
 suffixes = (".txt", ".csv", ".tsv")
 conversions = (
     (
-        "`Name` and `StimulusName` (or `SourceStimuliName`)",
+        "`Name` (or the respondent's name above the header) and `StimulusName` (or `SourceStimuliName`)",
         "the label, with a slash between; a respondent who saw several stimuli is several videos",
     ),
     ("rows of other sensors", "left out; the values that iMotions holds of them in rows of the face are in `other`"),
@@ -65,13 +65,16 @@ _SENSOR = re.compile(r"facet|affdex|affectiva", re.IGNORECASE)
 #: Columns that only AFFDEX has.
 _AFFDEX = ("Brow Furrow", "Inner Brow Raise")
 
-_SOURCE, _NUMBER, _N_FACES = "EventSource", "FrameNo", "NoOfFaces"
+#: Which sensor a row is of; where a file has both, the second is a column of each sensor.
+_SOURCES = ("Combined Event Source", "EventSource")
+
+_NUMBER, _N_FACES = "FrameNo", "NoOfFaces"
 _TIMES = ("FrameTime", "Timestamp")
 _RESPONDENT, _STIMULI = ("Name", "Respondent", "Respondent Name"), ("StimulusName", "SourceStimuliName")
 _TEXTS = (
-    *("StudyName", "ExportDate", "Age", "Gender", "SlideType", "StimType", "CollectionPhase", "SlideEvent", _SOURCE),
+    *("StudyName", "ExportDate", "Age", "Gender", "SlideType", "StimType", "CollectionPhase", "SlideEvent"),
     *("GazeAOI", "FixationAOI", "PostMarker", "Annotation", "LiveMarker", "KeyStroke", "MarkerText", "SceneType"),
-    *("SceneOutput", "SceneParent", *_RESPONDENT, *_STIMULI),
+    *("SceneOutput", "SceneParent", *_SOURCES, *_RESPONDENT, *_STIMULI),
 )
 _UNITS = (
     (re.compile(r".+ Evidence"), "log10 odds"),
@@ -97,7 +100,7 @@ def read(path: Path) -> Iterator[Recording]:
     table = Table(path, _is_header)
     if _is_affdex(table.names) and any(_EVIDENCE.fullmatch(column) for column in table.names):
         raise ReadError(f"{path.name}: found columns of FACET and of AFFDEX; expected one of them; export them apart")
-    table.require([next((column for column in _TIMES if column in table.names), _TIMES[0])])
+    table.require([_present(_TIMES, table.names) or _TIMES[0]])
     source = _Source(table)
     found = False
     for block in table.blocks(texts=_TEXTS):
@@ -109,9 +112,7 @@ def read(path: Path) -> Iterator[Recording]:
             if len(part):
                 yield source.recording(rows.rows(part))
     if not found:
-        raise ReadError(
-            f"{path.name}: found no row of FACET or AFFDEX in column {_SOURCE!r}; expected frames of a face"
-        )
+        raise ReadError(f"{path.name}: found no row of FACET or AFFDEX; expected frames of a face")
 
 
 @dataclass(slots=True)
@@ -126,13 +127,15 @@ class _Source:
 
     def labels(self, rows: Block) -> NDArray[np.object_]:
         """Return the name of the video that each row belongs to."""
-        columns = [
-            rows.texts[next(column for column in names if column in rows.texts)]
-            for names in (_RESPONDENT, _STIMULI)
-            if any(column in rows.texts for column in names)
+        respondent, stimulus = (_present(names, rows.texts) for names in (_RESPONDENT, _STIMULI))
+        same = [_preamble(self.table.preamble).get("Respondent Name", "")] * len(rows)
+        persons = rows.texts[respondent] if respondent else same
+        stimuli = rows.texts[stimulus] if stimulus else [""] * len(rows)
+        labels = np.empty(len(rows), object)
+        labels[:] = [
+            "/".join(filter(None, pair)) or self.table.path.name for pair in zip(persons, stimuli, strict=True)
         ]
-        parts = zip(*columns, strict=True) if columns else [(self.table.path.name,)] * len(rows)
-        return np.array([*("/".join(filter(None, part)) or self.table.path.name for part in parts), ""], object)[:-1]
+        return labels
 
     def recording(self, rows: Block) -> Recording:
         """Take over rows of one video; those after rows of the same video are its next part."""
@@ -155,7 +158,7 @@ class _Source:
             features=order,
             values=placement.spread(np.stack([features[name] for name in order], axis=1)),
             frame_number=placement.frames,
-            timestamp=placement.of_frames(rows.column(next(name for name in _TIMES if name in names)) / 1000),
+            timestamp=placement.of_frames(rows.column(_present(_TIMES, names) or _TIMES[0]) / 1000),
             n_faces_found=n_faces_found,
             track_id=np.where(n_faces_found > 0, 0, -1).astype(np.int32)[:, None],
             version=_preamble(self.table.preamble).get("Version", ""),
@@ -165,7 +168,13 @@ class _Source:
         )
 
 
+def _present(names: Sequence[str], among: Container[str]) -> str | None:
+    return next((name for name in names if name in among), None)
+
+
 def _is_header(cells: Sequence[str]) -> bool:
+    if cells and cells[0].startswith("#"):
+        return False
     is_facet = any(_EVIDENCE.fullmatch(cell) for cell in cells) and "FrameNo" in cells
     return is_facet or (_is_affdex(cells) and "Timestamp" in cells)
 
@@ -177,8 +186,8 @@ def _is_affdex(names: Sequence[str]) -> bool:
 def _is_frame(block: Block) -> NDArray[np.bool_]:
     """Tell rows that are frames of the face, analysed, from those of other sensors."""
     is_frame = np.ones(len(block), bool)
-    if _SOURCE in block.texts:
-        is_frame &= np.array([bool(text and _SENSOR.search(text)) for text in block.texts[_SOURCE]], bool)
+    if column := _present(_SOURCES, block.texts):
+        is_frame &= np.array([bool(text and _SENSOR.search(text)) for text in block.texts[column]], bool)
     for column in (_NUMBER, _N_FACES):
         if column in block.names:
             is_frame &= block.column(column) != -1
@@ -242,7 +251,7 @@ def _texts(rows: Block, preamble: Sequence[str]) -> list[str]:
     varying = []
     for column, texts in rows.texts.items():
         different = {text for text in texts if text}
-        if column in (_SOURCE, *_RESPONDENT, *_STIMULI):
+        if column in (*_SOURCES, *_RESPONDENT, *_STIMULI):
             continue
         if len(different) > 1:
             varying.append(column)
@@ -252,6 +261,11 @@ def _texts(rows: Block, preamble: Sequence[str]) -> list[str]:
 
 
 def _preamble(lines: Sequence[str]) -> dict[str, str]:
-    """Values of lines such as ``#Version : 6.1``."""
-    pairs = (re.match(r"#\s*([^:,\t]+?)\s*[:,\t]\s*(.*?)[\s,]*$", line) for line in lines)
-    return {pair[1]: pair[2] for pair in pairs if pair and pair[2]}
+    """Return what lines such as ``#Version : 6.1`` say, but those that describe the columns."""
+    pairs = {}
+    for line in lines:
+        if line.startswith("#METADATA"):
+            break
+        if match := re.match(r"#\s*([^:,\t]+?)\s*[:,\t]\s*(.*?)[\s,]*$", line):
+            pairs[match[1]] = match[2]
+    return {key: value for key, value in pairs.items() if value}

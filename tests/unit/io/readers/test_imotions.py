@@ -135,6 +135,25 @@ def test_read__affdex(tmp_path):
     assert [name for name in first.features if name in FEATURES] == ["AU01", "AU04", "happiness", "valence"]
 
 
+def test_read__affdex_between_other_sensors(tmp_path):
+    preamble = (
+        "#INFO,,\n#Study name,Smiles,\n#Respondent Name,P7,\n#METADATA,,\n#Device,,Affectiva\n"
+        f"#Channel name,Timestamp,{','.join(AFFDEX)}\n#DATA,,\n"
+    )
+    names = ("Row", "Timestamp", "EventSource", "Combined Event Source", "SourceStimuliName", *AFFDEX)
+    values = [10.0] * len(AFFDEX)
+    rows = [
+        (1, 1000, "1", "Affectiva AFFDEX", "a.mp4", *values),
+        (2, 1010, "2", "ET_Eyetracker", "a.mp4", *values),
+        (3, 1030, "1", "ET_Eyetracker|Affectiva AFFDEX", "a.mp4", *values),
+    ]
+    (part,) = imotions.read(write(tmp_path / "a.csv", rows, names, preamble))
+    assert part.label == "P7/a.mp4"
+    assert part.timestamp.tolist() == [1.0, 1.03]
+    assert {"Study name: Smiles", "Respondent Name: P7"} <= set(part.notes)
+    assert not any("Channel name" in note for note in part.notes)
+
+
 def test_read__a_stimulus_that_comes_again_is_a_video_of_its_own(tmp_path):
     names = ("Timestamp", "StimulusName", "FrameNo", "NoOfFaces", "Joy Evidence")
     rows = [(40, "a", 0, 1, 1), (80, "b", 0, 1, 1), (120, "a", 0, 1, 1), (160, "a", 1, 0, "")]
