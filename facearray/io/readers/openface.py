@@ -98,9 +98,9 @@ def read(path: Path) -> Iterator[Recording]:
             face=columns.get("face_id", columns.get("face")),
             has_face=columns["success"] != 0 if "success" in columns else None,
         )
-        features = _features(columns)
+        with np.errstate(invalid="ignore", divide="ignore"):  # rows without a face are still in it
+            features, points = _features(columns), _landmarks(columns)
         names = schema_order(features)
-        points = _landmarks(columns)
         yield Recording(
             label=path.name,
             source=str(path),
@@ -179,9 +179,8 @@ def _pixels_per_mm(x: NDArray[np.float64], metric: NDArray[np.float64]) -> NDArr
     """Scale at the head's centre: the focal length, which x = focal X / Z + constant gives, over the mean depth."""
     slope = metric[:, :, 0] / metric[:, :, 2]
     slope, x = slope - _centre(slope), x - _centre(x)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        focal = (slope * x).sum(axis=1, keepdims=True) / (slope**2).sum(axis=1, keepdims=True)
-        scale: NDArray[np.float64] = focal / _centre(metric[:, :, 2])
+    focal = (slope * x).sum(axis=1, keepdims=True) / (slope**2).sum(axis=1, keepdims=True)
+    scale: NDArray[np.float64] = focal / _centre(metric[:, :, 2])
     return scale
 
 

@@ -151,6 +151,18 @@ def test_read__a_frame_that_failed_keeps_no_values(tmp_path):
     np.testing.assert_allclose(values(parts, "FaceScore"), [0.9, np.nan, 0.9], rtol=1e-6)
 
 
+def test_read__a_frame_that_failed_may_hold_anything(tmp_path, asset):
+    header, first, *_ = asset("OpenFace_Test.csv").read_text().splitlines()
+    n_more = len(header.split(",")) - 4
+    path = tmp_path / "a.csv"
+    for anything in ("0", "inf", "nan"):
+        path.write_text("\n".join([header, first, ",".join(["2", "0.04", "0", "0", *[anything] * n_more])]) + "\n")
+        parts = list(openface.read(path))
+        assert np.isnan(of_frames(parts, "landmarks")[1]).all()
+        assert np.isnan(of_frames(parts, "values")[1]).all()
+        assert np.isfinite(of_frames(parts, "landmarks")[0]).all()
+
+
 def test_read__faces_keep_their_slots(tmp_path):
     rows = [(1, 3, 0, 1, 1, 1, 0), (1, 0, 0, 1, 1, 2, 0), (2, 0, 0.1, 1, 1, 3, 0), (3, 0, 0.2, 1, 1, 4, 0)]
     parts = list(openface.read(write(tmp_path / "a.csv", rows)))
