@@ -12,12 +12,29 @@ import zarr
 
 from facearray.errors import InputError, StructureError
 from facearray.io.arrays import dims, open_array, text_values, values
-from facearray.schema import COORDS, DATA_VARS, FEATURES, FRAMES_PER_CHUNK, SCHEMA_VERSION, Variable, chunk_shape
+from facearray.schema import (
+    COORDS,
+    DATA_VARS,
+    FEATURES,
+    FRAMES_PER_CHUNK,
+    SCHEMA_VERSION,
+    Feature,
+    Variable,
+    chunk_shape,
+)
 
 if TYPE_CHECKING:
     from facearray.detection.detector import Detector
 
-__all__ = ["INCOMPLETE", "SCHEMA_ATTR", "Layout", "create_arrays", "frame_capacity", "structural_differences"]
+__all__ = [
+    "INCOMPLETE",
+    "SCHEMA_ATTR",
+    "Layout",
+    "array_attrs",
+    "create_arrays",
+    "frame_capacity",
+    "structural_differences",
+]
 
 #: Root attribute that says that a Zarr group is a store of this package, and by which version of the data model.
 SCHEMA_ATTR = "facearray_schema"
@@ -63,6 +80,9 @@ class Layout:
         SHA-256 of the model files, by name.
     features
         Names along ``feature``.
+    other
+        Unit and description of features that the schema does not know, where there are; they are prose, which need not
+        agree.
     max_faces
         Size of ``face``.
     n_landmarks, n_components
@@ -79,6 +99,7 @@ class Layout:
     n_components: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     assets: Mapping[str, str] = field(default_factory=dict)
+    other: Mapping[str, tuple[str, str]] = field(default_factory=dict, compare=False)
     schema_version: str = SCHEMA_VERSION
 
     def __post_init__(self) -> None:
@@ -166,6 +187,19 @@ class Layout:
             absent |= {"embedding"}
         return tuple(v for v in (*COORDS.values(), *DATA_VARS.values()) if v.name not in absent)
 
+    def labels(self) -> dict[str, list[str]]:
+        """Values of the coordinates along ``feature`` and ``axis``, by name."""
+        features = [
+            FEATURES.get(name) or Feature(name, "other", *self.other.get(name, ("", ""))) for name in self.features
+        ]
+        labels = {
+            "feature": [feature.name for feature in features],
+            "group": [feature.group for feature in features],
+            "unit": [feature.unit for feature in features],
+            "description": [feature.description for feature in features],
+        }
+        return labels if self.n_landmarks is None else labels | {"axis": ["x", "y", "z"]}
+
     def sizes(self, n_rows: int, capacity: int) -> dict[str, int]:
         """Size of every dim."""
         return {
@@ -218,15 +252,10 @@ def create_arrays(group: zarr.Group, layout: Layout, n_rows: int, capacity: int)
             chunks=tuple(max(1, n) for n in chunk_shape(variable, sizes)),
             fill_value=variable.fill_value,
             dimension_names=variable.dims,
-            attributes=dict(_array_attrs(variable)),
+            attributes=dict(array_attrs(variable)),
         )
-    known = [FEATURES.get(name) for name in layout.features]
-    open_array(group.store, "feature")[:] = text_values(layout.features)
-    for name, missing in (("group", "other"), ("unit", ""), ("description", "")):
-        texts = [missing if feature is None else getattr(feature, name) for feature in known]
+    for name, texts in layout.labels().items():
         open_array(group.store, name)[:] = text_values(texts)
-    if layout.n_landmarks is not None:
-        open_array(group.store, "axis")[:] = text_values(["x", "y", "z"])
 
 
 def structural_differences(group: zarr.Group, layout: Layout) -> list[str]:
@@ -261,7 +290,8 @@ def structural_differences(group: zarr.Group, layout: Layout) -> list[str]:
     return sorted(problems)
 
 
-def _array_attrs(variable: Variable) -> dict[str, str]:
+def array_attrs(variable: Variable) -> dict[str, str]:
+    """Attributes of the array of a variable."""
     return {"description": variable.description} | ({"units": variable.unit} if variable.unit else {})
 
 
