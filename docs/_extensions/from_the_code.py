@@ -1,4 +1,4 @@
-"""Directives that show the data model and the command line as the code has them."""
+"""Directives that show the data model, the readers of files and the command line as the code has them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from sphinx.util.docutils import SphinxDirective
 
 from facearray import schema
 from facearray.cli import main
+from facearray.io.readers import load_reader
 
 
 class SchemaTable(SphinxDirective):
-    """``{schema-table} dims | data_vars | coords | groups | features GROUP…``: a table of `facearray.schema`."""
+    """``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER…``: a table."""
 
     required_arguments = 1
     optional_arguments = 20
@@ -62,12 +63,17 @@ def _features(groups: list[str]) -> tuple[list[str], Iterator[list[str]]]:
     return ["feature", "unit", "what"], ([f"`{f.name}`", f.unit, f.description] for f in chosen)
 
 
+def _conversions(readers: list[str]) -> tuple[list[str], Iterator[Sequence[str]]]:
+    return ["in the file", "in the Dataset"], (row for reader in readers for row in load_reader(reader).conversions)
+
+
 _TABLES: dict[str, Any] = {
     "dims": _dims,
     "data_vars": lambda _: _variables(schema.DATA_VARS.values()),
     "coords": lambda _: _variables(schema.COORDS.values()),
     "groups": _groups,
     "features": _features,
+    "conversions": _conversions,
 }
 
 
