@@ -1,6 +1,7 @@
 """Group statistics on detections: labelled, lazy until a result has to be small, and by units that are independent."""
 
 from facearray.stats.corrections import adjust
+from facearray.stats.summarize import summarize
 from facearray.stats.units import UnitValues, unit_values
 
-__all__ = ["UnitValues", "adjust", "unit_values"]
+__all__ = ["UnitValues", "adjust", "summarize", "unit_values"]

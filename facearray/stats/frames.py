@@ -127,8 +127,8 @@ def block_sums(values: NDArray[np.floating], needed: Collection[str], threshold:
 
 def frame_sums(
     ds: xr.Dataset, features: list[str] | None, needed: Collection[str], threshold: float | None
-) -> FrameSums:
-    """Gather the statistics (n_video, n_face, n_feature) of every video's real frames in one pass.
+) -> tuple[FrameSums, NDArray[np.intp]]:
+    """Gather the statistics (n_video, n_face, n_feature) of every video's real frames, and their number, in one pass.
 
     Parameters
     ----------
@@ -142,9 +142,11 @@ def frame_sums(
         For ``prop_above``.
     """
     total = FrameSums.empty((ds.sizes["video"], ds.sizes["face"], len(feature_labels(ds, features))))
+    n_frames = np.zeros(ds.sizes["video"], dtype=np.intp)
     for block in iter_blocks(ds, features=features):
         total.add(block.videos, block_sums(block.data["features"], needed, threshold))
-    return total
+        n_frames[block.videos] += block.n_frames
+    return total, n_frames
 
 
 def pool(sums: FrameSums, groups: NDArray[np.intp], n_groups: int) -> FrameSums:

@@ -77,7 +77,7 @@ class UnitValues:
             "unit_statistic": self.statistic,
             "min_valid": self.min_valid,
             "excluded": [f"{label}: {reason}" for label, reason in self.excluded.items()],
-            "population": population(self),
+            "population": population(self.unit, len(self.labels), self.coords),
             "facearray_version": version("facearray"),
         }
 
@@ -151,22 +151,13 @@ def unit_values(
     if unit == "frame":
         return _frame_values(ds, features, min_valid)
     names, codes = unit_levels(ds, unit)
-    n_frames = _sum_by(real_frame_counts(ds), codes, len(names))
-    if statistic == "median":
-        n_valid, values = frame_medians(ds, features, codes, len(names))
-    else:
-        sums = pool(frame_sums(ds, features, {statistic}, threshold), codes, len(names))
-        n_valid, values = sums.n, sums.statistic(statistic)
-    with np.errstate(invalid="ignore"):
-        share = n_valid / n_frames[:, None, None]
-    values[~((n_valid > 0) & (share >= min_valid))] = np.nan
+    reduced = reduce_frames(ds, codes, len(names), features, [statistic], threshold, min_valid)
+    values, n_frames, n_valid = reduced.values[statistic], reduced.n_frames, reduced.n_valid_frames
     coords, varying = _unit_coordinates(ds, codes)
     kept = ~np.isnan(values).all(axis=(1, 2))
-    excluded = {
-        str(names[i]): _reason(n_frames[i], n_valid[i], min_valid, statistic) for i in np.flatnonzero(~kept)
-    } | _without_unit(ds, unit, codes)
+    excluded = reduced.empty_rows(names, statistic) | without_value(ds, unit, codes)
     if not kept.any():
-        raise InputError(_nothing_left(unit, excluded))
+        raise InputError(nothing_left(unit, excluded))
     return UnitValues(
         values=values[kept],
         labels=names[kept],
@@ -182,6 +173,59 @@ def unit_values(
         statistic=statistic,
         min_valid=min_valid,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """Statistics (n_row, n_face, n_feature) of the frames of groups of videos, NaN where too few frames are valid."""
+
+    values: Mapping[str, NDArray[np.float64]]
+    n_frames: NDArray[np.intp]
+    n_valid_frames: NDArray[np.intp]
+    min_valid: float
+
+    def empty_rows(self, names: NDArray[Any], statistic: str) -> dict[str, str]:
+        """Rows without any value of a statistic, and why."""
+        empty = np.flatnonzero(np.isnan(self.values[statistic]).all(axis=(1, 2)))
+        return {str(names[i]): self._reason(self.n_frames[i], self.n_valid_frames[i], statistic) for i in empty}
+
+    def _reason(self, n_frames: int, n_valid: NDArray[np.intp], statistic: str) -> str:
+        if n_frames == 0:
+            return "no frames"
+        if statistic == "std" and n_valid.max(initial=0) == 1:
+            return "1 valid frame: too few for std"
+        most = n_valid.max(initial=0)
+        return f"at most {most} of {n_frames} frames have a value, less than the share {self.min_valid}"
+
+
+def reduce_frames(
+    ds: xr.Dataset,
+    codes: NDArray[np.intp],
+    n_rows: int,
+    features: list[str] | None,
+    statistics: Iterable[str],
+    threshold: float | None,
+    min_valid: float,
+) -> Reduced:
+    """Pool the real frames of the videos of each row, ``codes`` (n_video,), and describe them; -1 is left out."""
+    asked = set(statistics)
+    values = {}
+    if "median" in asked:
+        n_valid, values["median"] = frame_medians(ds, features, codes, n_rows)
+    if asked == {"median"}:
+        n_of_video = real_frame_counts(ds)
+    else:
+        of_videos, n_of_video = frame_sums(ds, features, asked, threshold)
+        sums = pool(of_videos, codes, n_rows)
+        n_valid = sums.n
+        values |= {name: sums.statistic(name) for name in asked - {"median"}}
+    n_frames = np.zeros(n_rows, dtype=np.intp)
+    np.add.at(n_frames, codes[codes >= 0], n_of_video[codes >= 0])
+    with np.errstate(invalid="ignore"):
+        enough = (n_valid > 0) & (n_valid / n_frames[:, None, None] >= min_valid)
+    for array in values.values():
+        array[~enough] = np.nan
+    return Reduced(values, n_frames, n_valid, min_valid)
 
 
 def levels(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -243,18 +287,18 @@ def face_labels(ds: xr.Dataset) -> NDArray[Any]:
     return ds["face"].to_numpy()
 
 
-def population(units: UnitValues) -> str:
-    """Say of which population the units are a sample, as far as the coordinates tell."""
-    plural = f"{len(units.labels)} {units.unit}s" if len(units.labels) != 1 else f"1 {units.unit}"
-    if units.unit in PERSON_COORDINATES:
+def population(unit: str, n: int, coords: Mapping[str, NDArray[Any]]) -> str:
+    """Say of which population n units with coordinates (n,) are a sample, as far as the coordinates tell."""
+    plural = f"{n} {unit}{'s' if n != 1 else ''}"
+    if unit in PERSON_COORDINATES:
         return f"{plural}: people like these, with the stimuli that they had"
-    known = [name for name in PERSON_COORDINATES if name in units.coords]
+    known = [name for name in PERSON_COORDINATES if name in coords]
     if not known:
-        return f"{plural}: {units.unit}s like these; no coordinate says who is seen, so nothing is said about people"
-    people = len(levels(units.coords[known[0]])[0])
+        return f"{plural}: {unit}s like these; no coordinate says who is seen, so nothing is said about people"
+    people = len(levels(coords[known[0]])[0])
     who = f"{people} {known[0]}{'s' if people != 1 else ''}"
-    if people < len(units.labels):
-        return f"{plural} of {who}: other {units.unit}s of the same people, not other people"
+    if people < n:
+        return f"{plural} of {who}: other {unit}s of the same people, not other people"
     return f"{plural} of {who}: people like these, with the stimuli that they had"
 
 
@@ -276,25 +320,13 @@ def _check_options(unit: str, statistic: str, min_valid: float, weights: Weights
         raise InputError("; ".join(problems))
 
 
-def _sum_by(counts: NDArray[np.intp], codes: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    total = np.zeros(n, dtype=np.intp)
-    np.add.at(total, codes[codes >= 0], counts[codes >= 0])
-    return total
+def without_value(ds: xr.Dataset, name: str, codes: NDArray[np.intp]) -> dict[str, str]:
+    """Videos without a value of a coordinate, as reasons to exclude them."""
+    return {f"video {label}": f"no {name}" for label in ds["video"].to_numpy()[codes < 0].tolist()}
 
 
-def _reason(n_frames: int, n_valid: NDArray[np.intp], min_valid: float, statistic: str) -> str:
-    if n_frames == 0:
-        return "no frames"
-    if statistic == "std" and n_valid.max(initial=0) == 1:
-        return "1 valid frame: too few for std"
-    return f"at most {n_valid.max(initial=0)} of {n_frames} frames have a value, less than the share {min_valid}"
-
-
-def _without_unit(ds: xr.Dataset, unit: str, codes: NDArray[np.intp]) -> dict[str, str]:
-    return {f"video {label}": f"no {unit}" for label in ds["video"].to_numpy()[codes < 0].tolist()}
-
-
-def _nothing_left(unit: str, excluded: Mapping[str, str]) -> str:
+def nothing_left(unit: str, excluded: Mapping[str, str]) -> str:
+    """Say that no unit is left, and what to do."""
     examples = "; ".join(f"{label}: {reason}" for label, reason in list(excluded.items())[:5]) or "the Dataset is empty"
     return (
         f"found no {unit} with enough valid frames ({examples}); lower min_valid, or leave out features without values"
@@ -330,7 +362,7 @@ def _frame_values(ds: xr.Dataset, features: list[str] | None, min_valid: float) 
             parts[int(codes[video]), block.start] = (video, part)
     ordered = [parts[key] for key in sorted(parts)]
     if not ordered:
-        raise InputError(_nothing_left("frame", {}))
+        raise InputError(nothing_left("frame", {}))
     arrays = {name: np.concatenate([part[name] for _, part in ordered]) for name in ("features", *extra)}
     video = np.concatenate([np.full(len(part["features"]), v) for v, part in ordered])
     values = arrays.pop("features").astype(np.float64)
@@ -341,7 +373,7 @@ def _frame_values(ds: xr.Dataset, features: list[str] | None, min_valid: float) 
         str(labels[v]): f"{empty[v]} frames without any value" for v in np.argsort(codes, kind="stable") if empty[v]
     }
     if not kept.any():
-        raise InputError(_nothing_left("frame", excluded))
+        raise InputError(nothing_left("frame", excluded))
     values, video = values[kept], video[kept]
     on_video = {str(c): ds[c].to_numpy()[video] for c in ds.coords if ds[c].dims == ("video",)}
     return UnitValues(
