@@ -42,7 +42,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
 #: Metrics of 0 to 100 that the schema does not have.
 OTHER = ("attention", "confusion", "contempt", "engagement", "lippucker", "sentimentality", "smirk")
 
-#: Angles of the head. Which way each is positive is published nowhere, so they are not the schema's.
+#: Angles of the head. Which way each is positive is not known, so they are not the schema's.
 ANGLES = ("pitch", "yaw", "roll")
 
 _UNSCALED = ("blink", "blinkrate", "interoculardistance")
@@ -53,7 +53,7 @@ CONVERSIONS = (
     ("expressions, such as `smile` (AU12) or `browFurrow` (AU04)", "action units, divided by 100"),
     ("`valence`", "divided by 100: -1 to 1"),
     (", ".join(f"`{name}`" for name in OTHER), "`other`, divided by 100"),
-    ("`pitch`, `yaw`, `roll`", "`other`, as `AFFDEX pitch` …: their positive directions are not documented"),
+    ("`pitch`, `yaw`, `roll`", "`other`, as `AFFDEX pitch` …: which way they are positive is not known"),
 )
 
 

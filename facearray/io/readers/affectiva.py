@@ -12,6 +12,7 @@ import numpy as np
 from facearray.errors import ReadError
 from facearray.io.readers import affdex
 from facearray.io.readers.documents import read_documents
+from facearray.io.readers.notes import note
 from facearray.io.recording import Recording
 from facearray.schema import FEATURES
 
@@ -74,10 +75,9 @@ def _recording(
         wrong = records[int(np.flatnonzero(np.diff(timestamp) <= 0)[0]) + 1][0]
         raise ReadError(f"{path}, object {wrong}, {_TIME}: found a time that is not after the one before it")
     n = len(records)
-    other = [name for name in order if name not in FEATURES]
-    notes = [f"{what}: {how}" for what, how in affdex.CONVERSIONS]
+    notes = [note(title, what, how) for what, how in affdex.CONVERSIONS]
     if n > 1:
-        notes.append("frame_number: counts the objects of the file, which leaves out frames without a face")
+        notes.append(note(title, "objects", "`frame_number` counts them; the file leaves out frames without a face"))
     return Recording(
         label=label,
         source=str(path),
@@ -87,7 +87,7 @@ def _recording(
         timestamp=timestamp,
         n_faces_found=np.ones(n, np.int16),
         track_id=np.zeros((n, 1), np.int32),
-        notes=(*notes, f"other: {', '.join(other)}") if other else tuple(notes),
+        notes=tuple(notes),
     )
 
 

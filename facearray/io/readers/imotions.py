@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from facearray.errors import ReadError
 from facearray.io.readers import affdex
 from facearray.io.readers.columns import Block, Table, head_names
+from facearray.io.readers.notes import note
 from facearray.io.readers.placement import Slots, schema_order
 from facearray.io.recording import Recording
 from facearray.schema import FEATURES
@@ -23,7 +24,7 @@ suffixes = (".txt", ".csv", ".tsv")
 conversions = (
     (
         "`Name` (or the respondent's name above the header) and `StimulusName` (or `SourceStimuliName`)",
-        "the label, with a slash between; a respondent who saw several stimuli is several videos",
+        "the label, with a colon between; a respondent who saw several stimuli is several videos",
     ),
     ("rows of other sensors", "left out; the values that iMotions holds of them in rows of the face are in `other`"),
     (
@@ -132,9 +133,7 @@ class _Source:
         persons = rows.texts[respondent] if respondent else same
         stimuli = rows.texts[stimulus] if stimulus else [""] * len(rows)
         labels = np.empty(len(rows), object)
-        labels[:] = [
-            "/".join(filter(None, pair)) or self.table.path.name for pair in zip(persons, stimuli, strict=True)
-        ]
+        labels[:] = [_label(*pair) or self.table.path.name for pair in zip(persons, stimuli, strict=True)]
         return labels
 
     def recording(self, rows: Block) -> Recording:
@@ -163,9 +162,14 @@ class _Source:
             track_id=np.where(n_faces_found > 0, 0, -1).astype(np.int32)[:, None],
             version=_preamble(self.table.preamble).get("Version", ""),
             units=tuple((name, unit) for name in order for pattern, unit in _UNITS if pattern.fullmatch(name)),
-            notes=(*_notes(names), *_texts(rows, self.table.preamble), *sorted(self.table.notes)),
+            notes=(*_notes(names), *_texts(rows, self.table.preamble, label), *sorted(self.table.notes)),
             problems=(*self.table.problems, *self.slots.problems),
         )
+
+
+def _label(person: str, stimulus: str) -> str:
+    """Return a name that is no path, though stimuli may be addresses of web pages."""
+    return re.sub(r"[\\/]+", "_", ": ".join(filter(None, (person, stimulus))))
 
 
 def _present(names: Sequence[str], among: Container[str]) -> str | None:
@@ -175,7 +179,7 @@ def _present(names: Sequence[str], among: Container[str]) -> str | None:
 def _is_header(cells: Sequence[str]) -> bool:
     if cells and cells[0].startswith("#"):
         return False
-    is_facet = any(_EVIDENCE.fullmatch(cell) for cell in cells) and "FrameNo" in cells
+    is_facet = "FrameNo" in cells and any(_EVIDENCE.fullmatch(cell) for cell in cells)
     return is_facet or (_is_affdex(cells) and "Timestamp" in cells)
 
 
@@ -242,12 +246,12 @@ def _notes(names: Sequence[str]) -> list[str]:
         if _is_affdex(names)
         else (lambda what: not what.startswith("AFFDEX"))
     )
-    return [f"{what}: {how}." for what, how in conversions if engine(what)]
+    return [note(title, what, how) for what, how in conversions if engine(what)]
 
 
-def _texts(rows: Block, preamble: Sequence[str]) -> list[str]:
+def _texts(rows: Block, preamble: Sequence[str], label: str) -> list[str]:
     """Return notes on what texts say of all rows, and on which say different things."""
-    notes = [f"{key}: {value}" for key, value in _preamble(preamble).items() if key != "Version"]
+    said = {key: value for key, value in _preamble(preamble).items() if key != "Version"}
     varying = []
     for column, texts in rows.texts.items():
         different = {text for text in texts if text}
@@ -256,8 +260,11 @@ def _texts(rows: Block, preamble: Sequence[str]) -> list[str]:
         if len(different) > 1:
             varying.append(column)
         elif different:
-            notes.append(f"{column}: {different.pop()}")
-    return [*notes, *([f"Texts that are left out: {', '.join(varying)}."] if varying else [])]
+            said[column] = different.pop()
+    notes = (
+        [f"in all rows of {label}: {', '.join(f'{column} {text}' for column, text in said.items())}"] if said else []
+    )
+    return [*notes, *([note(title, f"texts in {', '.join(varying)}", "left out")] if varying else [])]
 
 
 def _preamble(lines: Sequence[str]) -> dict[str, str]:

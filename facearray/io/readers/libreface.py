@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray.io.readers.columns import Block, Table, head_names
+from facearray.io.readers.notes import note
 from facearray.io.readers.placement import Slots, schema_order
 from facearray.io.recording import Recording
 
@@ -29,7 +30,7 @@ conversions = (
         "`pitch` `yaw` `roll`",
         "`other`: they come of a fit of the points to themselves, times 360: neither degrees nor the schema's signs",
     ),
-    ("`gaze_yaw` `gaze_pitch`", "`other`, as `LibreFace gaze_yaw` …: their positive directions are not documented"),
+    ("`gaze_yaw` `gaze_pitch`", "`other`, as `LibreFace gaze_yaw` …: which way they are positive is not known"),
     ("`lm_mp_0_x` …", "`other`: points in parts of the frame's size, which the file does not have"),
 )
 
@@ -84,7 +85,7 @@ def read(path: Path) -> Iterator[Recording]:
             n_faces_found=placement.n_faces_found,
             track_id=placement.track_id,
             units=tuple((name, unit) for name, unit in _UNITS.items() if name in names),
-            notes=(*(f"{what}: {how}." for what, how in conversions), *sorted(table.notes)),
+            notes=(*(note(title, what, how) for what, how in conversions), *sorted(table.notes)),
             problems=(*table.problems, *slots.problems, *unknown),
         )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facearray.errors import InputError, ReadError
 from facearray.io.readers.documents import read_documents
+from facearray.io.readers.notes import note
 from facearray.io.readers.rotations import head_angles
 from facearray.io.recording import Recording
 from facearray.schema import GROUPS, feature_names
@@ -23,11 +24,14 @@ name = "mediapipe"
 title = "MediaPipe FaceLandmarker"
 suffixes = (".json", ".jsonl")
 conversions = (
-    ("face_landmarks", "`landmarks`: x and z times the frame's width, y times its height"),
-    ("face_landmarks of a file without width and height", "`other`: `x_0`, `y_0`, `z_0` …, parts of the frame's size"),
-    ("face_blendshapes", "the blendshapes by their `category_name`; unknown ones in `other`"),
-    ("facial_transformation_matrixes", "`Pitch`, `Roll`, `Yaw` in degrees and `X`, `Y`, `Z` in cm, same axes"),
-    ("timestamp_ms", "`timestamp`, divided by 1000"),
+    ("`face_landmarks`", "`landmarks`: x and z times the frame's width, y times its height"),
+    (
+        "`face_landmarks` of a file without `width` and `height`",
+        "`other`: `face_landmarks_0_x` …, in parts of the frame's size",
+    ),
+    ("`face_blendshapes`", "the blendshapes by their `category_name`; unknown ones in `other`"),
+    ("`facial_transformation_matrixes`", "`Pitch`, `Roll`, `Yaw` in degrees and `X`, `Y`, `Z` in cm, same axes"),
+    ("`timestamp_ms`", "`timestamp`, divided by 1000; `timestamp` and `time` are taken as seconds"),
 )
 
 #: What the parts of a result are called in Python and in JavaScript.
@@ -77,10 +81,10 @@ def read(path: Path) -> Iterator[Recording]:
         faces.append(_faces_of_mapping(frame, f"{path}, frame {position}"))
     unused = sorted({key for frame in frames for key in frame} - set(_KNOWN_OF_FRAME))
     if unused:
-        notes.append(f"set aside, as they are not numbers of a face: {', '.join(unused)} of the frames")
+        notes.append(note(title, f"{', '.join(unused)} of the frames", "left out"))
     if of_points := sorted({key for frame in frames for key in _more_of_points(frame)}):
-        notes.append(f"set aside: {', '.join(of_points)} of the points")
-    notes += [f"{key}: {about[key]}" for key in about if key not in _KNOWN_OF_FILE]
+        notes.append(note(title, f"{', '.join(of_points)} of the points", "left out"))
+    notes += [f"said of all frames: {key} {about[key]}" for key in about if key not in _KNOWN_OF_FILE]
     timestamp, how = _timestamps(frames, path)
     yield _recording(
         faces,
@@ -180,12 +184,11 @@ def _recording(
     if points is not None and width and height:
         landmarks = np.full((len(frames), n_slots, *points.shape[1:]), np.nan, np.float32)
         landmarks[rows, slots] = points * (width, height, width)
-        made.append("points: parts of the frame's size to pixels (x and z times the width, y times the height)")
+        made.append(note(title, *conversions[0]))
     elif points is not None:
-        columns |= {f"{axis}_{i}": points[:, i, k] for i in range(points.shape[1]) for k, axis in enumerate("xyz")}
-        made.append(
-            "points: kept as other features in parts of the frame's size, as the file has no `width` and `height`"
-        )
+        where = [(i, k) for i in range(points.shape[1]) for k in range(3)]
+        columns |= {f"face_landmarks_{i}_{'xyz'[k]}": points[:, i, k] for i, k in where}
+        made.append(note(title, *conversions[1]))
     features = _in_order(columns)
     values = np.full((len(frames), n_slots, len(features)), np.nan, np.float32)
     if features:
@@ -193,7 +196,7 @@ def _recording(
     track_id = np.full((len(frames), n_slots), -1, np.int32)
     track_id[rows, slots] = slots
     if n_slots > 1:
-        made.append("faces: slots are MediaPipe's order of the faces in each frame, which it does not keep over time")
+        made.append(note(title, "faces", "slots in MediaPipe's order of each frame, which it does not keep over time"))
     return Recording(
         label=label,
         source=source,
@@ -220,7 +223,7 @@ def _columns(faces: Sequence[_Face]) -> tuple[dict[str, NDArray[np.float64]], li
         matrices = np.stack([nothing if face.matrix is None else face.matrix for face in faces])
         poses = np.column_stack([head_angles(matrices[:, :3, :3]), matrices[:, :3, 3]])
         columns |= dict(zip(GROUPS["poses"].features, poses.T, strict=True))
-        notes.append("facial_transformation_matrixes: to angles in degrees and a position in cm, same axes")
+        notes.append(note(title, *conversions[3]))
     for shape in dict.fromkeys(name for face in faces for name in face.blendshapes):
         columns[shape] = np.array([face.blendshapes.get(shape, np.nan) for face in faces])
     return columns, notes
@@ -381,7 +384,7 @@ def _timestamps(frames: list[Any], path: Path) -> tuple[NDArray[np.float64], lis
             key = next((key for key in keys if frame.get(key) is not None), None)
             if key is not None:
                 times[position] = _number(frame[key], f"{path}, frame {position}: {key}") / divisor
-                units.add(f"{key}: taken as {unit}")
+                units.add(note(title, key, f"`timestamp`, taken as {unit}"))
                 break
     return times, sorted(units)
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray.io.readers.columns import Table, head_names
+from facearray.io.readers.notes import note
 from facearray.io.readers.placement import Slots, schema_order
 from facearray.io.readers.rotations import head_angles, rotation_xyz
 from facearray.io.recording import Recording
@@ -113,7 +114,10 @@ def read(path: Path) -> Iterator[Recording]:
             landmarks=None if points is None else placement.spread(points),
             units=tuple((name, unit) for name in names for pattern, unit in _UNITS if re.fullmatch(pattern, name)),
             notes=tuple(
-                sorted({f"{what}: {how}." for pattern, what, how in _RULES if _any(pattern, table.names)} | table.notes)
+                sorted(
+                    {note(title, what, how) for pattern, what, how in _RULES if _any(pattern, table.names)}
+                    | table.notes
+                )
             ),
             problems=(*table.problems, *slots.problems),
         )

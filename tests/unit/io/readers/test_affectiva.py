@@ -70,7 +70,7 @@ def test_read__objects_with_commas_between_as_the_app_writes_videos(asset, recor
     assert part.frame_number.tolist() == [0, 1, 2]
     assert part.n_faces_found.tolist() == [1, 1, 1]
     np.testing.assert_allclose([found(part, row)["AU12"] for row in range(3)], [0, 0.5, np.nan])
-    assert any("leaves out frames without a face" in note for note in part.notes)
+    assert any("the file leaves out frames without a face" in note for note in part.notes)
 
 
 def test_read__photos_are_videos_of_one_frame(record, tmp_path):

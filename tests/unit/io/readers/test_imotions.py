@@ -40,14 +40,14 @@ def test_sniff__is_true_for_imotions_alone(asset):
 
 
 def test_read__a_video_for_each_stimulus(path):
-    expected = (table(path)["Name"] + "/" + table(path)["StimulusName"]).unique()
+    expected = (table(path)["Name"] + ": " + table(path)["StimulusName"]).unique()
     assert list(dict.fromkeys(part.label for part in imotions.read(path))) == list(expected)
 
 
 def test_read__frames_are_the_rows_of_facet_that_were_analysed(path):
     rows = table(path)
     rows = rows[rows["EventSource"].str.contains("FACET") & (rows["FrameNo"] >= 0) & (rows["NoOfFaces"] >= 0)]
-    for name, expected in rows.groupby(rows["Name"] + "/" + rows["StimulusName"]):
+    for name, expected in rows.groupby(rows["Name"] + ": " + rows["StimulusName"]):
         parts = [part for part in imotions.read(path) if part.label == name]
         frame_number, timestamp, n_faces_found, track_id = (
             np.concatenate([getattr(part, what) for part in parts])
@@ -88,7 +88,9 @@ def test_read__nothing_is_dropped(path):
 
 def test_read__texts_that_say_the_same_in_all_rows_are_notes(v6):
     (part, *_) = imotions.read(v6)
-    assert {"Study: RotationTest", "Gender: MALE", "SlideType: TestImage", "ExportDate: 20171006"} <= set(part.notes)
+    (said,) = (note for note in part.notes if note.startswith("in all rows of separate_rotation: gopro: "))
+    for text in ("Study RotationTest", "Gender MALE", "SlideType TestImage", "ExportDate 20171006"):
+        assert text in said
     assert part.version == "6.1.2667.3"
 
 
@@ -121,7 +123,7 @@ def test_read__affdex(tmp_path):
     ]
     names = ("Row", "Timestamp", "EventSource", "Respondent", "SourceStimuliName", *AFFDEX, "GSR")
     first, second = imotions.read(write(tmp_path / "a.csv", rows, names))
-    assert (first.label, second.label) == ("P1/ad.mp4", "P1/film.mp4")
+    assert (first.label, second.label) == ("P1: ad.mp4", "P1: film.mp4")
     assert first.frame_number.tolist() == [0, 1]
     np.testing.assert_allclose(first.timestamp, [0.04, 0.08])
     assert first.n_faces_found.tolist() == [1, 0]
@@ -130,7 +132,7 @@ def test_read__affdex(tmp_path):
     expected |= {"AFFDEX Pitch": 3.5, "Interocular Distance": 61.2, "Timestamp": 40}
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert column([first], "GSR")[1] == pytest.approx(0.8)
-    assert "Study name: Smiles" in first.notes
+    assert "in all rows of P1: ad.mp4: Study name Smiles" in first.notes
     assert not any("FACET" in note for note in first.notes)
     assert [name for name in first.features if name in FEATURES] == ["AU01", "AU04", "happiness", "valence"]
 
@@ -143,14 +145,14 @@ def test_read__affdex_between_other_sensors(tmp_path):
     names = ("Row", "Timestamp", "EventSource", "Combined Event Source", "SourceStimuliName", *AFFDEX)
     values = [10.0] * len(AFFDEX)
     rows = [
-        (1, 1000, "1", "Affectiva AFFDEX", "a.mp4", *values),
-        (2, 1010, "2", "ET_Eyetracker", "a.mp4", *values),
-        (3, 1030, "1", "ET_Eyetracker|Affectiva AFFDEX", "a.mp4", *values),
+        (1, 1000, "1", "Affectiva AFFDEX", "http://example.org/", *values),
+        (2, 1010, "2", "ET_Eyetracker", "http://example.org/", *values),
+        (3, 1030, "1", "ET_Eyetracker|Affectiva AFFDEX", "http://example.org/", *values),
     ]
     (part,) = imotions.read(write(tmp_path / "a.csv", rows, names, preamble))
-    assert part.label == "P7/a.mp4"
+    assert part.label == "P7: http:_example.org_"
     assert part.timestamp.tolist() == [1.0, 1.03]
-    assert {"Study name: Smiles", "Respondent Name: P7"} <= set(part.notes)
+    assert any(note.endswith(": Study name Smiles, Respondent Name P7") for note in part.notes)
     assert not any("Channel name" in note for note in part.notes)
 
 
@@ -164,7 +166,7 @@ def test_read__a_stimulus_that_comes_again_is_a_video_of_its_own(tmp_path):
 def test_read__texts_that_differ_are_named(tmp_path):
     names = ("Timestamp", "FrameNo", "NoOfFaces", "Joy Evidence", "LiveMarker")
     (part,) = imotions.read(write(tmp_path / "a.txt", [(40, 0, 1, 1, "on"), (80, 1, 1, 1, "off")], names))
-    assert "Texts that are left out: LiveMarker." in part.notes
+    assert "iMotions: texts in LiveMarker → left out" in part.notes
     assert part.label == "a.txt"
 
 

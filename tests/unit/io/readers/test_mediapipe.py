@@ -151,9 +151,13 @@ def test_read__forms_of_a_frame(tmp_path, frame):
 def test_read__points_without_a_size_are_kept_as_parts_of_it(tmp_path):
     part = read(tmp_path, [{"face_landmarks": [ONE]}, {"face_landmarks": []}])
     assert part.landmarks is None
-    assert [value(part, name) for name in ("x_0", "y_0", "x_1")] == [0.5, 0.25, 0.25]
+    assert [value(part, name) for name in ("face_landmarks_0_x", "face_landmarks_0_y", "face_landmarks_1_x")] == [
+        0.5,
+        0.25,
+        0.25,
+    ]
     assert part.n_faces_found.tolist() == [1, 0]
-    assert any("no `width` and `height`" in note for note in part.notes)
+    assert any("without width and height" in note for note in part.notes)
 
 
 def test_read__times_and_numbers_of_frames(tmp_path):
@@ -161,7 +165,7 @@ def test_read__times_and_numbers_of_frames(tmp_path):
     part = read(tmp_path, frames)
     assert part.frame_number.tolist() == [0, 5, 7]
     np.testing.assert_allclose(part.timestamp, [0, 0.2, 0.28])
-    assert "timestamp_ms: taken as ms" in part.notes
+    assert "MediaPipe FaceLandmarker: timestamp_ms → timestamp, taken as ms" in part.notes
     lines = tmp_path / "b.jsonl"
     lines.write_text("\n".join(json.dumps({"face_landmarks": [ONE], "timestamp": t}) for t in (0, 1.5)))
     (part,) = mediapipe.read(lines)
@@ -171,8 +175,9 @@ def test_read__times_and_numbers_of_frames(tmp_path):
 def test_read__what_is_no_number_of_a_face_is_named(tmp_path):
     points = [point | {"visibility": 0.5, "presence": None} for point in ONE]
     part = read(tmp_path, {"frames": [{"face_landmarks": [points], "camera": "left"}], "model": "v2"})
-    assert "set aside: visibility of the points" in part.notes
-    assert {"model: v2", "set aside, as they are not numbers of a face: camera of the frames"} <= set(part.notes)
+    title = mediapipe.title
+    named = {f"{title}: visibility of the points → left out", f"{title}: camera of the frames → left out"}
+    assert {"said of all frames: model v2", *named} <= set(part.notes)
 
 
 @pytest.mark.parametrize(

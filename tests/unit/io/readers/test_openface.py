@@ -8,6 +8,7 @@ import pytest
 
 from facearray.errors import ReadError
 from facearray.io.readers import openface
+from facearray.io.readers.notes import note
 from facearray.schema import FEATURES, GROUPS
 
 #: Pairs of points of the 68 that mirror each other.
@@ -201,5 +202,5 @@ def test_read__names_repeated_frames_and_reads_the_first(tmp_path):
 def test_conversions__are_noted_for_what_a_file_has(tmp_path, parts):
     (part,) = openface.read(write(tmp_path / "a.csv", [(0, 1, 5)], ("face", "confidence", "AU12_r")))
     assert len(part.notes) == 2
-    assert set(part.notes) < {f"{what}: {how}." for what, how in openface.conversions}
-    assert not any("gaze_angle" in note.split(":")[0] for note in parts[0].notes)
+    assert set(part.notes) < {note(openface.title, *conversion) for conversion in openface.conversions}
+    assert not any(sentence.startswith("OpenFace 2: gaze_angle") for sentence in parts[0].notes)
