@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from facearray._assets.registry import ASSETS, Asset, Kind
 from facearray.errors import AssetError, unknown_names
 
-__all__ = ["ASSETS", "Asset", "Kind", "path", "pull", "sha256", "status"]
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+__all__ = ["ASSETS", "Asset", "Kind", "download", "path", "pull", "sha256", "status"]
 
 #: Seconds to wait for another process that is fetching.
 _LOCK_TIMEOUT = 1800.0
@@ -58,7 +61,7 @@ def pull(names: Iterable[str] | None = None, *, kind: Kind | None = None, progre
     Parameters
     ----------
     names
-        Names of the files; all of them by default.
+        Names of the files; by default all models and samples, or all of the kind.
     kind
         Only files of this kind.
     progress
@@ -98,6 +101,39 @@ def status() -> list[tuple[Asset, Path | None]]:
     return [(asset, found.get(asset.name)) for asset in ASSETS.values()]
 
 
+def download(addresses: Mapping[str, str], check: Callable[[Path], str], *, progress: bool = True) -> dict[str, Path]:
+    """Fetch files that nobody has published the hash of, those that are not on this machine yet.
+
+    A download that was cut goes on where it was, within this call or in a later one.
+
+    Parameters
+    ----------
+    addresses
+        From the names of the files, which may have a folder, to where they can be fetched.
+    check
+        Says why a complete download is not what it should be; empty if it is.
+    progress
+        Show progress bars if standard error is a terminal.
+
+    Returns
+    -------
+    dict
+        From name to path.
+
+    Raises
+    ------
+    AssetError
+        If any file cannot be had, with the reason for each; the others are in the cache all the same.
+    """
+    found = _here(addresses)
+    if len(found) < len(addresses):
+        with _lock(_cache_folder()):
+            found = _here(addresses)
+            missing = {name: url for name, url in addresses.items() if name not in found}
+            found |= _download(missing, check, progress=progress)
+    return {name: found[name] for name in addresses}
+
+
 def sha256(name: str) -> str:
     """Give the registered hash of a file, which need not be on this machine.
 
@@ -118,7 +154,10 @@ def sha256(name: str) -> str:
 def _select(names: Iterable[str] | None, kind: Kind | None) -> list[Asset]:
     if kind is not None and kind not in get_args(Kind):
         raise unknown_names("kind of asset", [kind], get_args(Kind))
-    wanted = list(ASSETS) if names is None else list(dict.fromkeys(names))
+    if names is None:
+        # data sets are for those who ask for them
+        return [asset for asset in ASSETS.values() if asset.kind == kind or (kind is None and asset.kind != "study")]
+    wanted = list(dict.fromkeys(names))
     if unknown := [name for name in wanted if name not in ASSETS]:
         raise unknown_names("asset", unknown, list(ASSETS))
     return [ASSETS[name] for name in wanted if kind in (None, ASSETS[name].kind)]
@@ -141,6 +180,12 @@ def _find(assets: Iterable[Asset]) -> dict[str, Path]:
             "replace or remove them, or unset FACEARRAY_ASSETS"
         )
     return found
+
+
+def _here(names: Iterable[str]) -> dict[str, Path]:
+    """Paths of files that are here, whatever their content."""
+    folders = [folder for folder in (_given_folder(), _cache_folder()) if folder is not None]
+    return {name: folder / name for name in names for folder in reversed(folders) if (folder / name).is_file()}
 
 
 def _given_folder() -> Path | None:
@@ -180,6 +225,42 @@ def _fetch(assets: Iterable[Asset], *, progress: bool) -> dict[str, Path]:
         found = {asset.name: file for asset in assets if (file := fetcher.fetch(asset))}
     fetcher.raise_for_failures()
     return found
+
+
+def _download(addresses: Mapping[str, str], check: Callable[[Path], str], *, progress: bool) -> dict[str, Path]:
+    from facearray._assets.fetch import progress_bars, unwritable
+    from facearray._assets.resume import download as download_file
+    from facearray._assets.sources import SourceError, UnreachableError
+
+    folder, problems = _cache_folder(), []
+    found: dict[str, Path] = {}
+    with progress_bars(progress) as bars:
+        for name, url in addresses.items():
+            file, task = folder / name, bars.add_task(name, total=None)
+            try:
+                file.parent.mkdir(exist_ok=True)
+                download_file(url, file, check, partial(_update, bars, task))
+                found[name] = file
+            except UnreachableError as error:
+                problems.append(f"  - {name}: {url}: {error}; the rest was not tried\n")
+                break
+            except SourceError as error:
+                problems.append(f"  - {name}: {url}: {error}\n")
+            except OSError as error:
+                raise unwritable(folder, error) from error
+            finally:
+                bars.remove_task(task)
+    if problems:
+        raise AssetError(
+            f"cannot fetch {len(addresses) - len(found)} of {len(addresses)} files:\n{''.join(problems)}"
+            "run the same again: what is here is kept, and downloads go on where they were cut; or put the files "
+            f"into the folder of FACEARRAY_ASSETS under these names, or into {folder}"
+        )
+    return found
+
+
+def _update(bars: Progress, task: TaskID, n_bytes: int, size: int | None) -> None:
+    bars.update(task, completed=n_bytes, total=size)
 
 
 @contextmanager

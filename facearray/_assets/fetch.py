@@ -118,8 +118,10 @@ class Fetcher:
     def _keep(self, asset: Asset, content: bytes) -> None:
         if problem := asset.problem(len(content), hashlib.sha256(content).hexdigest()):
             raise SourceError(problem)
-        file, part = self._folder / asset.name, self._folder / f".{asset.name}.part"
+        file = self._folder / asset.name
+        part = file.with_name(f".{file.name}.part")
         try:
+            file.parent.mkdir(exist_ok=True)
             if file.is_file() and file.read_bytes() == content:
                 return
             part.write_bytes(content)

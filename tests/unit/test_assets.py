@@ -20,6 +20,7 @@ import tarfile
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -167,15 +168,17 @@ def tarball_with(file: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> Pa
 
 def test_registry__has_every_model_and_sample():
     kinds = [asset.kind for asset in assets.ASSETS.values()]
-    assert (kinds.count("model"), kinds.count("sample")) == (7, 21)
-    assert all(name == asset.name and Path(name).name == name for name, asset in assets.ASSETS.items())
+    assert (kinds.count("model"), kinds.count("sample"), kinds.count("study")) == (7, 21, 21)
+    for name, asset in assets.ASSETS.items():
+        assert name == asset.name
+        assert Path(name).parent == Path("good_bad_news" if asset.kind == "study" else "")
 
 
-def test_registry__every_file_has_a_licence_an_origin_and_a_source_in_a_package_registry():
+def test_registry__every_file_has_a_licence_an_origin_and_a_source():
     for asset in assets.ASSETS.values():
         assert asset.licence
         assert asset.origin
-        assert isinstance(asset.sources[0], Member)
+        assert isinstance(asset.sources[0], Https if asset.kind == "study" else Member)
         assert all(source.url.startswith("https://") for source in asset.sources if isinstance(source, Https))
 
 
@@ -623,6 +626,25 @@ def test_pull__kind_selects(register, cache):
     register(make_asset("a.bin"))
     assert assets.pull(kind="model") == {"a.bin": cache / "a.bin"}
     assert assets.pull(kind="sample") == {}
+
+
+def test_pull__studies_only_where_they_are_asked_for(server, register, cache):
+    study = make_asset("news/001.csv", Https(server.url("001.csv")))
+    register(make_asset("a.bin", Https(server.url("a.bin"))), replace(study, kind="study"))
+    server.files |= {"a.bin": CONTENT, "001.csv": CONTENT}
+    assert list(assets.pull()) == ["a.bin"]
+    assert assets.pull(kind="study") == {"news/001.csv": cache / "news" / "001.csv"}
+    assert assets.path("news/001.csv").read_bytes() == CONTENT
+    assert sorted(server.requests) == ["001.csv", "a.bin"]
+
+
+def test_path__files_in_folders_of_the_given_folder(tmp_path, register, monkeypatch):
+    (tmp_path / "given" / "news").mkdir(parents=True)
+    (tmp_path / "given" / "001.csv").write_bytes(b"another file of the same name")
+    (tmp_path / "given" / "news" / "001.csv").write_bytes(CONTENT)
+    monkeypatch.setenv("FACEARRAY_ASSETS", str(tmp_path / "given"))
+    register(make_asset("news/001.csv"))
+    assert assets.path("news/001.csv") == tmp_path / "given" / "news" / "001.csv"
 
 
 @pytest.mark.parametrize(
