@@ -104,11 +104,13 @@ def unknown_names(kind: str, unknown: Iterable[str], known: Sequence[str]) -> In
     Traceback (most recent call last):
     facearray.errors.InputError: unknown feature 'AU1' (did you mean 'AU01'?); known: AU01, AU02
     """
-    by_key = {_key(name): name for name in known}
+    same = {_key(name): name for name in known}
+    lower = {name.lower(): name for name in known}
     parts = []
     for name in sorted(set(unknown)):
-        near = [_key(name)] if _key(name) in by_key else difflib.get_close_matches(_key(name), by_key, n=2)
-        hint = " (did you mean " + " or ".join(repr(by_key[key]) for key in near) + "?)" if near else ""
+        close = [lower[near] for near in difflib.get_close_matches(name.lower(), lower, n=2)]
+        nearest = [same[_key(name)]] if _key(name) in same else close
+        hint = f" (did you mean {' or '.join(map(repr, nearest))}?)" if nearest else ""
         parts.append(f"{name!r}{hint}")
     shown = ", ".join(sorted(known)[:SHOWN_NAMES]) or "none"
     more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""

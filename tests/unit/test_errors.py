@@ -8,7 +8,8 @@ from facearray.errors import CapacityError, InputError, unknown_names
 
 
 @pytest.mark.parametrize(
-    ("wanted", "nearest"), [("AU1", "'AU01'"), ("au12", "'AU12'"), ("hapiness", "'happiness'"), ("yaw", "'Yaw'")]
+    ("wanted", "nearest"),
+    [("AU1", "'AU01'"), ("au12", "'AU12'"), ("AU13", "'AU1"), ("hapiness", "'happiness'"), ("yaw", "'Yaw'")],
 )
 def test_unknown_names__suggests_the_nearest(wanted, nearest):
     known = ["AU01", "AU10", "AU12", "AU17", "happiness", "Yaw"]
