@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facearray.errors import InputError, ReadError
 from facearray.io.readers.documents import read_documents
+from facearray.io.readers.landmarker import (
+    PARTS,
+    Face,
+    faces_of_mapping,
+    faces_of_result,
+    first_of,
+    more_of_points,
+)
 from facearray.io.readers.notes import note
 from facearray.io.readers.rotations import head_angles
 from facearray.io.recording import Recording
 from facearray.schema import GROUPS, feature_names
-
-_T = TypeVar("_T")
 
 name = "mediapipe"
 title = "MediaPipe FaceLandmarker"
@@ -34,33 +39,19 @@ conversions = (
     ("`timestamp_ms`", "`timestamp`, divided by 1000; `timestamp` and `time` are taken as seconds"),
 )
 
-#: What the parts of a result are called in Python and in JavaScript.
-_LANDMARKS = ("face_landmarks", "faceLandmarks")
-_BLENDSHAPES = ("face_blendshapes", "faceBlendshapes")
-_MATRICES = ("facial_transformation_matrixes", "facialTransformationMatrixes")
-
 _NUMBER = ("frame", "frame_index", "frame_number", "frameIndex", "frameNumber")
 _SECONDS = ("timestamp", "time")
 _MILLISECONDS = ("timestamp_ms", "timestampMs", "time_ms", "timeMs")
-_KNOWN_OF_FRAME = (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES, *_NUMBER, *_SECONDS, *_MILLISECONDS)
+_KNOWN_OF_FRAME = (*PARTS, *_NUMBER, *_SECONDS, *_MILLISECONDS)
 
 _FRAMES = ("frames", "results")
 _LABEL = ("video", "source")
 _KNOWN_OF_FILE = (*_FRAMES, *_LABEL, "width", "height", "fps")
 
 
-@dataclass(slots=True)
-class _Face:
-    landmarks: NDArray[np.float64] | None = None
-    blendshapes: Mapping[str, float] = field(default_factory=dict)
-    matrix: NDArray[np.float64] | None = None
-
-
 def sniff(head: bytes, path: Path) -> bool:  # noqa: ARG001
     """Say whether a file holds results of FaceLandmarker."""
-    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and any(
-        f'"{key}"'.encode() in head for key in (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES)
-    )
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") and any(f'"{key}"'.encode() in head for key in PARTS)
 
 
 def read(path: Path) -> Iterator[Recording]:
@@ -78,17 +69,17 @@ def read(path: Path) -> Iterator[Recording]:
     for position, frame in enumerate(frames):
         if not isinstance(frame, Mapping):
             raise ReadError(f"{path}, frame {position}: found {type(frame).__name__}; expected an object")
-        faces.append(_faces_of_mapping(frame, f"{path}, frame {position}"))
+        faces.append(faces_of_mapping(frame, f"{path}, frame {position}"))
     unused = sorted({key for frame in frames for key in frame} - set(_KNOWN_OF_FRAME))
     if unused:
         notes.append(note(title, f"{', '.join(unused)} of the frames", "left out"))
-    if of_points := sorted({key for frame in frames for key in _more_of_points(frame)}):
+    if of_points := sorted({key for frame in frames for key in more_of_points(frame)}):
         notes.append(note(title, f"{', '.join(of_points)} of the points", "left out"))
     notes += [f"said of all frames: {key} {about[key]}" for key in about if key not in _KNOWN_OF_FILE]
     timestamp, how = _timestamps(frames, path)
     yield _recording(
         faces,
-        label=str(_first(about, _LABEL, path.name)),
+        label=str(first_of(about, _LABEL, path.name)),
         source=str(path),
         width=int(_positive(about, "width", 0, path)),
         height=int(_positive(about, "height", 0, path)),
@@ -148,7 +139,7 @@ def from_results(
     if problems:
         raise InputError("; ".join(problems))
     return _recording(
-        [_faces_of_result(result) for result in results],
+        [faces_of_result(result) for result in results],
         label=label,
         source="",
         width=width,
@@ -161,7 +152,7 @@ def from_results(
 
 
 def _recording(
-    frames: Sequence[Sequence[_Face]],
+    frames: Sequence[Sequence[Face]],
     *,
     label: str,
     source: str,
@@ -214,7 +205,7 @@ def _recording(
     )
 
 
-def _columns(faces: Sequence[_Face]) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
+def _columns(faces: Sequence[Face]) -> tuple[dict[str, NDArray[np.float64]], list[str]]:
     """Values of all faces by feature, but their points, and notes on them."""
     columns: dict[str, NDArray[np.float64]] = {}
     notes = []
@@ -229,7 +220,7 @@ def _columns(faces: Sequence[_Face]) -> tuple[dict[str, NDArray[np.float64]], li
     return columns, notes
 
 
-def _points(faces: Sequence[_Face], label: str) -> NDArray[np.float64] | None:
+def _points(faces: Sequence[Face], label: str) -> NDArray[np.float64] | None:
     """(n_face, n_landmark, 3) points, NaN for faces without, or None where there are none at all."""
     sizes = sorted({len(face.landmarks) for face in faces if face.landmarks is not None})
     if not sizes:
@@ -245,105 +236,6 @@ def _in_order(columns: Mapping[str, object]) -> tuple[str, ...]:
     return (*known, *(name for name in columns if name not in known))
 
 
-def _faces_of_result(result: Any) -> list[_Face]:
-    """Faces of a result object."""
-    faces = [_Face(np.array([(p.x, p.y, p.z) for p in points], np.float64)) for points in result.face_landmarks]
-    for face, shapes in zip(faces, result.face_blendshapes or (), strict=False):
-        face.blendshapes = {shape.category_name: shape.score for shape in shapes}
-    for face, matrix in zip(faces, result.facial_transformation_matrixes or (), strict=False):
-        face.matrix = np.asarray(matrix, np.float64)
-    return faces
-
-
-def _faces_of_mapping(frame: Mapping[str, Any], where: str) -> list[_Face]:
-    """Faces of a frame that was read from JSON."""
-    points = _parsed(frame, _LANDMARKS, _is_point_list, _landmarks, where)
-    shapes = _parsed(frame, _BLENDSHAPES, _is_shape_list, _blendshapes, where)
-    matrices = _parsed(frame, _MATRICES, _is_matrix, _matrix, where)
-    faces = [_Face() for _ in range(max(len(points), len(shapes), len(matrices)))]
-    for face, landmarks in zip(faces, points, strict=False):
-        face.landmarks = landmarks
-    for face, scores in zip(faces, shapes, strict=False):
-        face.blendshapes = scores
-    for face, matrix in zip(faces, matrices, strict=False):
-        face.matrix = matrix
-    return faces
-
-
-def _parsed(
-    frame: Mapping[str, Any],
-    keys: tuple[str, str],
-    is_one: Callable[[Any], bool],
-    parse: Callable[[Any], _T],
-    where: str,
-) -> list[_T]:
-    """One part of a frame, for each of its faces; a face alone may stand without a list around it."""
-    value = _first(frame, keys, None)
-    if value is None or (isinstance(value, Sequence) and len(value) == 0):
-        return []
-    try:
-        return [parse(one) for one in ([value] if is_one(value) else value)]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ReadError(
-            f"{where}, {keys[0]}: found something else than FaceLandmarker returns ({error!r}); expected a list with "
-            "one item a face"
-        ) from error
-
-
-def _is_point_list(value: Any) -> bool:
-    return isinstance(value[0], Mapping) or not isinstance(value[0][0], Mapping | Sequence)
-
-
-def _more_of_points(frame: Mapping[str, Any]) -> set[str]:
-    """Return what a frame says of its points besides where they are; FaceLandmarker itself leaves that empty."""
-    points = _first(frame, _LANDMARKS, None) or [[]]
-    first = points[0] if isinstance(points[0], Mapping) else next(iter(points[0]), None)
-    if not isinstance(first, Mapping):
-        return set()
-    return {key for key, value in first.items() if key not in ("x", "y", "z") and value}
-
-
-def _landmarks(points: Any) -> NDArray[np.float64]:
-    rows = [(p["x"], p["y"], p["z"]) if isinstance(p, Mapping) else p for p in points]
-    array = np.array(rows, np.float64)
-    if array.ndim != 2 or array.shape[1] != 3:
-        raise ValueError(f"points of shape {array.shape}")
-    return array
-
-
-def _is_shape_list(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return True
-    first = value[0]
-    return isinstance(first, Mapping) and ("category_name" in first or "categoryName" in first)
-
-
-def _blendshapes(shapes: Any) -> dict[str, float]:
-    if isinstance(shapes, Mapping) and "categories" not in shapes:
-        return {str(name): float(score) for name, score in shapes.items()}
-    items = shapes["categories"] if isinstance(shapes, Mapping) else shapes
-    return {
-        item["category_name"] if "category_name" in item else item["categoryName"]: float(item["score"])
-        for item in items
-    }
-
-
-def _is_matrix(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return True
-    return not isinstance(value[0], Mapping) and np.shape(value) in ((4, 4), (16,))
-
-
-def _matrix(value: Any) -> NDArray[np.float64]:
-    """Return a matrix as rows; a flat one of JavaScript has its columns one after the other."""
-    array = np.array(value["data"] if isinstance(value, Mapping) else value, np.float64)
-    if array.size != 16:
-        raise ValueError(f"a matrix of shape {array.shape}")
-    matrix = array.reshape(4, 4)
-    # the last row of a transformation is 0 0 0 1, and its translation is not 0
-    return matrix.T if array.ndim == 1 and np.any(matrix[3, :3]) else matrix
-
-
 def _frames_and_about(documents: list[Any], path: Path) -> tuple[list[Any], dict[str, Any]]:
     """Frames of a file, and what it says about all of them."""
     if len(documents) > 1:
@@ -352,10 +244,10 @@ def _frames_and_about(documents: list[Any], path: Path) -> tuple[list[Any], dict
     if isinstance(document, list):
         return document, {}
     if isinstance(document, dict):
-        frames = _first(document, _FRAMES, None)
+        frames = first_of(document, _FRAMES, None)
         if isinstance(frames, list):
             return frames, document
-        if frames is None and any(key in document for key in (*_LANDMARKS, *_BLENDSHAPES, *_MATRICES)):
+        if frames is None and any(key in document for key in PARTS):
             return [document], {}
     raise ReadError(
         f"{path}: found no list of frames; expected a list of FaceLandmarker results, or an object with it under "
@@ -364,7 +256,7 @@ def _frames_and_about(documents: list[Any], path: Path) -> tuple[list[Any], dict
 
 
 def _frame_numbers(frames: list[Any], path: Path) -> NDArray[np.int32]:
-    numbers = [_first(frame, _NUMBER, position) for position, frame in enumerate(frames)]
+    numbers = [first_of(frame, _NUMBER, position) for position, frame in enumerate(frames)]
     array = np.array([_number(n, f"{path}, frame {i}: number") for i, n in enumerate(numbers)])
     wrong = np.flatnonzero((np.diff(array, prepend=-1) <= 0) | (array % 1 != 0) | (array >= 2**31))
     if wrong.size:
@@ -387,10 +279,6 @@ def _timestamps(frames: list[Any], path: Path) -> tuple[NDArray[np.float64], lis
                 units.add(note(title, key, f"`timestamp`, taken as {unit}"))
                 break
     return times, sorted(units)
-
-
-def _first(mapping: Mapping[str, Any], keys: Sequence[str], default: Any) -> Any:
-    return next((mapping[key] for key in keys if mapping.get(key) is not None), default)
 
 
 def _positive(about: Mapping[str, Any], key: str, default: float, path: Path) -> float:

@@ -188,6 +188,7 @@ def test_read__what_is_no_number_of_a_face_is_named(tmp_path):
         ({"a": 1}, "found no list of frames"),
         ([{"face_landmarks": [[{"x": 1}]]}], "frame 0, face_landmarks: .*'y'"),
         ([{"face_landmarks": []}, {"face_blendshapes": [[{"category_name": "a"}]]}], "frame 1, face_blendshapes"),
+        ([{"face_landmarks": [[]]}], "frame 0, face_landmarks"),
         ([{"facial_transformation_matrixes": [[1, 2]]}], "frame 0, facial_transformation_matrixes"),
         ([{"face_landmarks": [ONE]}, {"face_landmarks": [ONE[:1]]}], "a.json: found faces of 1 and of 2 points"),
         ([{"face_landmarks": [], "frame": 1}] * 2, "frame 1: found frame number 1"),
