@@ -285,8 +285,8 @@ def _positive(about: Mapping[str, Any], key: str, default: float, path: Path) ->
     if about.get(key) is None:
         return default
     number = _number(about[key], f"{path}: {key}")
-    if not 0 < number < math.inf:
-        raise ReadError(f"{path}: {key}: found {number:g}; expected a positive number")
+    if not 0 < number < 2**31:
+        raise ReadError(f"{path}: {key}: found {number:g}; expected a positive number below 2**31")
     return number
 
 
