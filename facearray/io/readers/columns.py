@@ -11,8 +11,9 @@ import csv
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -67,7 +68,7 @@ class Block:
 
     def numbers(self, names: Iterable[str]) -> NDArray[np.float64]:
         """Return some columns as (n_row, n_name)."""
-        where = {name: i for i, name in enumerate(self.names)}
+        where = _positions(self.names)
         index = np.array([where[name] for name in names], dtype=np.intp)
         consecutive = len(index) > 0 and bool((np.diff(index) == 1).all())
         return self.values[:, index[0] : index[-1] + 1] if consecutive else self.values[:, index]
@@ -126,23 +127,16 @@ class Table:
         self._problems: list[str] = []
         self._n_problems = 0
         self.notes: set[str] = set()
-        head = _read(path, _HEADER_BYTES)
-        lines = list(_lines(head))
-        self.preamble, self._delimiter, cells = _find_header(lines, is_header)
-        if not cells:
-            raise ReadError(f"{path.name}: line 1: {_no_header(lines, is_header)}")
-        self._n_cells = len(cells)
-        self._kept: list[int] = []
-        seen: set[str] = set()
-        for i, name in enumerate(cells):
+        found = _find_header(_lines(_read(path, _HEADER_BYTES)), is_header)
+        if not found.cells:
+            raise ReadError(f"{path.name}: line 1: {_no_header(found.before, is_header)}")
+        self.preamble, self._delimiter, self._n_cells = found.before, found.delimiter, len(found.cells)
+        self.names, self._kept, repeated = _columns(found.cells)
+        for name in repeated:
             if name in _ROW_NUMBERS:
                 self.notes.add("A column of row numbers is left out.")
-            elif name in seen:
-                self._fault(self.header_line, name, "found the column again; the first one is read")
             else:
-                self._kept.append(i)
-            seen.add(name)
-        self.names = tuple(cells[i] for i in self._kept)
+                self._fault(self.header_line, name, "found the column again; the first one is read")
 
     @property
     def header_line(self) -> int:
@@ -350,17 +344,49 @@ def head_names(head: bytes, is_header: IsHeader | None = None) -> list[str]:
     >>> head_names(b"frame, success\n1, 1\n")
     ['frame', 'success']
     """
-    return _find_header(head_lines(head), is_header)[2]
+    return list(_find_header(_lines(_to_utf8(head)), is_header).cells)
 
 
-def _find_header(lines: Sequence[str], is_header: IsHeader | None) -> tuple[list[str], str, list[str]]:
-    """Return the lines before the header, the delimiter and the header's cells."""
-    for i, line in enumerate(lines):
-        delimiter = max(_DELIMITERS, key=line.count)
-        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+class _Header(NamedTuple):
+    before: list[str]
+    delimiter: str
+    cells: tuple[str, ...]
+
+
+def _find_header(lines: Iterable[str], is_header: IsHeader | None) -> _Header:
+    before: list[str] = []
+    for line in lines:
+        delimiter, cells = _split_line(line)
         if is_header(cells) if is_header else any(cells):
-            return list(lines[:i]), delimiter, cells
-    return list(lines), ",", []
+            return _Header(before, delimiter, cells)
+        before.append(line)
+    return _Header(before, ",", ())
+
+
+# The files of a study have the same header; to take it apart costs as much as some rows.
+@lru_cache(maxsize=64)
+def _split_line(line: str) -> tuple[str, tuple[str, ...]]:
+    """Return the delimiter of a line, and its cells without spaces around them."""
+    delimiter = max(_DELIMITERS, key=line.count)
+    return delimiter, tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), []))
+
+
+@lru_cache(maxsize=64)
+def _columns(cells: tuple[str, ...]) -> tuple[tuple[str, ...], list[int], list[str]]:
+    """Return names and positions of the columns that are read, and names of those that are not."""
+    first: dict[str, int] = {}
+    repeated = []
+    for i, name in enumerate(cells):
+        if name in first or name in _ROW_NUMBERS:
+            repeated.append(name)
+        else:
+            first[name] = i
+    return tuple(first), list(first.values()), repeated
+
+
+@lru_cache(maxsize=64)
+def _positions(names: tuple[str, ...]) -> Mapping[str, int]:
+    return {name: i for i, name in enumerate(names)}
 
 
 def _no_header(lines: Sequence[str], is_header: IsHeader | None) -> str:
@@ -417,11 +443,15 @@ def _unix(text: bytes) -> bytes:
 
 
 def _lines(text: bytes) -> Iterator[str]:
-    for line in _unix(text).split(b"\n"):
+    text, start = _unix(text), 0
+    while start <= len(text):
+        end = text.find(b"\n", start)
+        end = len(text) if end < 0 else end
         try:
-            yield line.decode()
+            yield text[start:end].decode()
         except UnicodeDecodeError:
-            yield line.decode("latin-1")
+            yield text[start:end].decode("latin-1")
+        start = end + 1
 
 
 def _last_change(block: Block, keys: Sequence[str]) -> int:

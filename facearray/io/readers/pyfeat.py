@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -77,7 +78,7 @@ def read(path: Path) -> Iterator[Recording]:
     """
     table = Table(path)
     table.require(["frame"])
-    columns = _Columns.of(table.names)
+    columns = _columns(table.names)
     places: dict[str, _Place] = {}
     for block in table.blocks(texts=_TEXTS, together=["input", "frame"]):
         inputs = block.texts.get("input", np.full(len(block), path.name, dtype=object))
@@ -87,7 +88,7 @@ def read(path: Path) -> Iterator[Recording]:
             yield _recording(table, columns, rows, _file_name(label) or path.name, place)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Columns:
     """What the columns of a file are."""
 
@@ -96,21 +97,6 @@ class _Columns:
     mesh: Sequence[str]
     embedding: Sequence[str]
     depth_scale: float | None
-
-    @classmethod
-    def of(cls, names: Sequence[str]) -> _Columns:
-        present = set(names)
-        mesh, depth_scale = _mesh(present)
-        embedding = [f"Identity_{i}" for i in range(1, 1 + sum(n.startswith("Identity_") for n in names))]
-        embedding = embedding if present.issuperset(embedding) else []
-        used = {*mesh, *embedding, "frame", "FrameWidth", "FrameHeight", *_TEXTS}
-        return cls(
-            is_version_2=not present.isdisjoint(_VERSION_2),
-            features={_feature(name): name for name in names if name not in used},
-            mesh=mesh,
-            embedding=embedding,
-            depth_scale=depth_scale,
-        )
 
     @property
     def version(self) -> str:
@@ -134,6 +120,22 @@ class _Columns:
         if self.embedding:
             notes.append("Identity_1 and following: divided by their L2 norm.")
         return notes
+
+
+@lru_cache(maxsize=64)
+def _columns(names: tuple[str, ...]) -> _Columns:
+    present = set(names)
+    mesh, depth_scale = _mesh(present)
+    embedding = [f"Identity_{i}" for i in range(1, 1 + sum(n.startswith("Identity_") for n in names))]
+    embedding = embedding if present.issuperset(embedding) else []
+    used = {*mesh, *embedding, "frame", "FrameWidth", "FrameHeight", *_TEXTS}
+    return _Columns(
+        is_version_2=not present.isdisjoint(_VERSION_2),
+        features={_feature(name): name for name in names if name not in used},
+        mesh=mesh,
+        embedding=embedding,
+        depth_scale=depth_scale,
+    )
 
 
 @dataclass(slots=True)

@@ -1,0 +1,347 @@
+"""Files of other tools as one Dataset, in memory or straight into a store."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePath, PurePosixPath
+from typing import Any, TypeVar
+
+import numpy as np
+import xarray as xr
+from zarr.abc.store import Store as ZarrStore
+
+from facearray.errors import FaceArrayError, InputError, ReadError
+from facearray.io.journal import Journal
+from facearray.io.layout import Layout, array_attrs
+from facearray.io.lease import Lease
+from facearray.io.location import StoreLike
+from facearray.io.paths import FileKind, Paths, Source, find_files, natural_key, shortest_ends
+from facearray.io.readers import HEAD_BYTES, READERS, Reader, load_reader
+from facearray.io.recording import Recording
+from facearray.io.rows import RowWriter
+from facearray.io.store import Store, frame_capacity, open_store
+from facearray.io.uniting import Outline, block, unite
+
+__all__ = ["read"]
+
+#: Faults that the warning about them lists.
+SHOWN = 30
+
+_T = TypeVar("_T")
+
+
+def read(
+    paths: Paths,
+    *,
+    source: str = "auto",
+    fps: float | None = None,
+    store: StoreLike | None = None,
+    overwrite: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Read what other tools found in videos: one Dataset with our names, units and signs.
+
+    Files may be of different tools. Measures that the vocabulary does not have become features of group ``other``;
+    what is converted, and how, is in the attribute ``options`` and in the documentation's tables.
+
+    Parameters
+    ----------
+    paths
+        A path, a glob, a folder, a list of these, or a mapping of label to path.
+    source
+        Which tool made the files: ``"pyfeat"``, ``"openface"``, ``"imotions"``, ``"affectiva"``, ``"mediapipe"``,
+        ``"libreface"``; or ``"auto"`` to tell by the contents of each file.
+    fps
+        The frame rate, in frames a second, that the files' frame numbers count. Where a file has no times,
+        ``timestamp`` is the frame number divided by it, and NaN without it.
+    store
+        Path or URL of a new store, or a Zarr store object. The recordings are written to it part by part, so that
+        memory is bounded, however many and long they are; every file is read twice.
+    overwrite
+        Whether a store that is there already is deleted.
+    storage_options
+        Options of the file system that the URL of the store names.
+
+    Returns
+    -------
+    xarray.Dataset
+        As :func:`facearray.open_store` gives it, in memory or, with `store`, lazy. A row is a recording: a file, or
+        what the file itself calls one (``input`` of py-feat). Rows are sorted naturally by label; a mapping keeps its
+        order. Features are the union over all recordings, NaN where one lacks them.
+
+        A file that cannot be read is a row with ``status`` ``"failed"`` and the reason in ``error``.
+
+    Warns
+    -----
+    UserWarning
+        If files have faults: those that failed, and what was left out of others, with file, line and column.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at the paths, the source does not exist, the frame rate is not positive, or there is a
+        store already.
+    ReadError
+        If no file can be read.
+
+    Examples
+    --------
+    >>> ds = read("detections/*.csv", fps=25)  # doctest: +SKIP
+    """
+    _check(source, fps)
+    files = find_files(paths, _kind(source))
+    contents = _in_parallel(partial(_content, source=source, keep=store is None), files)
+    rows = _rows(contents, keep_order=isinstance(paths, Mapping))
+    read_ones = [row.outline for row in rows if row.outline is not None]
+    faults = _faults(contents)
+    if not read_ones:
+        raise ReadError("no file can be read:\n" + _listed(faults))
+    fps = None if fps is None else float(fps)
+    layout = unite(read_ones, fps=fps)
+    if store is None:
+        ds = _in_memory(rows, layout, fps)
+    else:
+        ds = _in_store(rows, layout, fps, store, overwrite=overwrite, storage_options=storage_options)
+        faults += _new_failures(ds, rows)
+    if faults:
+        warnings.warn(f"found faults in {len(faults)} places:\n" + _listed(faults), stacklevel=2)
+    return ds
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What is in a file, by the names that it has for its recordings."""
+
+    file: Source
+    reader: Reader | None = None
+    outlines: dict[str, Outline] = field(default_factory=dict)
+    parts: dict[str, list[Recording]] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of the Dataset: a recording, or a file that cannot be read."""
+
+    label: str
+    content: _Content
+    name: str = ""
+
+    @property
+    def outline(self) -> Outline | None:
+        return self.content.outlines.get(self.name)
+
+
+def _check(source: str, fps: float | None) -> None:
+    if source != "auto":
+        load_reader(source)
+    if fps is not None and not (isinstance(fps, int | float) and math.isfinite(fps) and fps > 0):
+        raise InputError(f"found fps={fps!r}; expected frames a second, a positive number, or None if it is unknown")
+
+
+def _kind(source: str) -> FileKind:
+    readers = [load_reader(name) for name in (READERS if source == "auto" else [source])]
+    suffixes = sorted({suffix for reader in readers for suffix in reader.suffixes})
+    return FileKind("paths", "file", "files", tuple(suffixes))
+
+
+def _in_parallel(function: Callable[[Source], _T], files: Sequence[Source]) -> list[_T]:
+    with ThreadPoolExecutor(min(len(files), os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, files))
+
+
+def _content(file: Source, *, source: str, keep: bool) -> _Content:
+    """Read a file; its values are kept or forgotten again."""
+    try:
+        reader = _reader(file, source)
+        content = _Content(file, reader)
+        for part in reader.read(Path(file.path)):
+            outline = Outline.of(part, reader.title)
+            known = content.outlines.get(part.label)
+            content.outlines[part.label] = outline if known is None else known.followed_by(outline)
+            if keep:
+                content.parts.setdefault(part.label, []).append(part)
+        if not content.outlines:
+            raise ReadError(f"{Path(file.path).name}: found no recording; expected at least one")
+    except (FaceArrayError, OSError) as error:
+        return _Content(file, error=str(error))
+    return content
+
+
+def _reader(file: Source, source: str) -> Reader:
+    if not file.exists:
+        raise ReadError(f"{file.location}: found no such file")
+    if source != "auto":
+        return load_reader(source)
+    path = Path(file.path)
+    with path.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    if not head.strip():
+        raise ReadError(f"{path.name}: line 1: found an empty file; expected what one of {', '.join(READERS)} writes")
+    found = [name for name in READERS if load_reader(name).sniff(head, path)]
+    if len(found) != 1:
+        what = f"that several tools may have written: {', '.join(found)}" if found else "that no known tool writes"
+        raise ReadError(
+            f"{path.name}: line 1: found a file {what}; expected one of {', '.join(READERS)}; name it with source="
+        )
+    return load_reader(found[0])
+
+
+def _rows(contents: Sequence[_Content], *, keep_order: bool) -> list[_Row]:
+    """Give every recording a label of its own, and put them in order."""
+    places: dict[str, list[tuple[_Content, str]]] = {}
+    for content in contents:
+        for name in content.outlines or [""]:
+            path = content.file.path if keep_order else _place(content.file, name)
+            places.setdefault(path, []).append((content, name))
+    for path in [path for path, rows in places.items() if len(rows) > 1]:
+        # Recordings of one name from one folder: the names of the files, then both, tell them apart.
+        for content, name in places.pop(path):
+            several = len(content.outlines) > 1
+            places[os.fspath(PurePath(content.file.path, name)) if several else content.file.path] = [(content, name)]
+    labels = shortest_ends(list(places))
+    if keep_order:
+        labels = {path: _given_label(rows[0], path) for path, rows in places.items()}
+    made = [_Row(labels[path], content, name) for path, ((content, name),) in places.items()]
+    return made if keep_order else sorted(made, key=lambda row: natural_key(row.label))
+
+
+def _given_label(row: tuple[_Content, str], path: str) -> str:
+    content, name = row
+    return content.file.label if path == content.file.path else f"{content.file.label}/{PurePosixPath(name).name}"
+
+
+def _place(file: Source, name: str) -> str:
+    """Return a path whose end is the recording's name: beside its file, unless the name is a path already."""
+    return os.fspath(PurePath(file.path).parent / name) if name else file.path
+
+
+def _in_memory(rows: Sequence[_Row], layout: Layout, fps: float | None) -> xr.Dataset:
+    n_frames = max((row.outline.n_frames for row in rows if row.outline), default=0)
+    sizes = layout.sizes(len(rows), n_frames)
+    text = np.dtypes.StringDType()
+    arrays = {
+        v.name: np.full([sizes[dim] for dim in v.dims], v.fill_value, text if v.dtype == "str" else v.numpy_dtype)
+        for v in layout.variables
+    }
+    for name, labels in layout.labels().items():
+        arrays[name] = np.array(labels, text)
+    arrays["video"][:] = [row.label for row in rows]
+    arrays["source"][:] = [row.content.file.location for row in rows]
+    for i, row in enumerate(rows):
+        arrays["status"][i], arrays["error"][i] = ("done", "") if row.outline else ("failed", row.content.error)
+        for name, value in (row.outline.record(fps) if row.outline else {}).items():
+            arrays[name][i] = value
+        start = 0
+        for part in row.content.parts.pop(row.name, []):
+            stop = start + len(part.frame_number)
+            for name, values in block(part, layout, fps=fps).items():
+                arrays[name][i, start:stop] = values
+            start = stop
+    variables = {v.name: (v.dims, arrays[v.name], array_attrs(v)) for v in layout.variables}
+    coords = {v.name for v in layout.variables if v.role == "coord"}
+    attrs = {key: value for key, value in layout.attrs().items() if key != "coordinates"}
+    return xr.Dataset(
+        {name: variable for name, variable in variables.items() if name not in coords},
+        coords={name: variable for name, variable in variables.items() if name in coords},
+        attrs=attrs,
+    )
+
+
+def _in_store(
+    rows: Sequence[_Row],
+    layout: Layout,
+    fps: float | None,
+    store: StoreLike,
+    *,
+    overwrite: bool,
+    storage_options: Mapping[str, Any] | None,
+) -> xr.Dataset:
+    with tempfile.TemporaryDirectory() as scratch:
+        # A store object has no place beside it; a journal that is gone afterwards serves, since the store is finished.
+        place = os.fspath(Path(scratch, "journal")) if isinstance(store, ZarrStore) else None
+        journal = Journal.beside(store, journal=place, storage_options=storage_options)
+        with Lease(journal) as lease:
+            target = Store.create(
+                store,
+                layout,
+                [(row.label, row.content.file.location) for row in rows],
+                frame_capacity(max(row.outline.n_frames for row in rows if row.outline), exact=True),
+                journal=place,
+                storage_options=storage_options,
+                overwrite=overwrite,
+            )
+            journal.record({i: (row.label, row.content.file.fingerprint) for i, row in enumerate(rows)})
+            by_file: dict[str, list[int]] = {}
+            for i, row in enumerate(rows):
+                by_file.setdefault(row.content.file.path, []).append(i)
+            write = partial(_write_file, target=target, journal=journal, layout=layout, fps=fps)
+            with ThreadPoolExecutor(min(len(by_file), os.cpu_count() or 1)) as pool:
+                for _ in pool.map(write, ([(i, rows[i]) for i in numbers] for numbers in by_file.values())):
+                    lease.check()
+            target.finalize(journal)
+    return open_store(store, storage_options=storage_options)
+
+
+def _write_file(
+    rows: list[tuple[int, _Row]], *, target: Store, journal: Journal, layout: Layout, fps: float | None
+) -> None:
+    """Write the recordings of a file, and mark each as soon as it is complete."""
+    content = rows[0][1].content
+    if content.reader is None:
+        journal.mark_failed(rows[0][0], content.error)
+        return
+    numbers = {row.name: i for i, row in rows}
+    left = {row.name: row.outline.n_frames for _, row in rows if row.outline}
+    writers: dict[str, RowWriter] = {}
+    try:
+        for part in content.reader.read(Path(content.file.path)):
+            name = part.label
+            if name not in left:
+                raise ReadError(f"{content.file.location}: found {name!r}, which was not there before; read it again")
+            if name not in writers:
+                writers[name] = target.row(numbers[name]).__enter__()
+            writers[name].write(**block(part, layout, fps=fps))
+            left[name] -= len(part.frame_number)
+            if not left[name]:
+                _finish(writers.pop(name), journal, content.outlines[name].record(fps))
+                del left[name]
+        if left:
+            raise ReadError(f"{content.file.location}: found fewer frames than before; read it again")
+    except (FaceArrayError, OSError) as error:
+        for name in left:
+            journal.mark_failed(numbers[name], str(error))
+        for writer in writers.values():
+            writer.__exit__(type(error), error, error.__traceback__)
+
+
+def _finish(writer: RowWriter, journal: Journal, record: Mapping[str, Any]) -> None:
+    writer.__exit__(None, None, None)
+    journal.mark_done(writer.row, record)
+
+
+def _faults(contents: Iterable[_Content]) -> list[str]:
+    found: dict[str, None] = {}
+    for content in contents:
+        if content.error:
+            found[content.error] = None
+        for outline in content.outlines.values():
+            found |= dict.fromkeys(outline.problems)
+    return list(found)
+
+
+def _new_failures(ds: xr.Dataset, rows: Sequence[_Row]) -> list[str]:
+    """Return what went wrong only when the files were read for the second time."""
+    return [str(error) for error, row in zip(ds["error"].values, rows, strict=True) if error and row.outline]
+
+
+def _listed(faults: Sequence[str]) -> str:
+    more = [f"… and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+    return "\n".join(f"  - {fault}" for fault in [*faults[:SHOWN], *more])
