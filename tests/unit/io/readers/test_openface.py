@@ -111,6 +111,21 @@ def about(axis, angle):
     return matrix
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_read__pose_of_any_turn(tmp_path, seed):
+    pitch, yaw, roll = angles = np.random.default_rng(seed).uniform(-80, 80, 3)
+    turned = np.linalg.multi_dot(
+        [about(axis, np.radians(x)) for axis, x in zip("zyx", (roll, yaw, pitch), strict=True)]
+    )
+    # the same turn with y down and z away from the camera, taken apart as Rx Ry Rz
+    R = np.diag([1, -1, -1]) @ turned @ np.diag([1, -1, -1])
+    theirs = (np.arctan2(-R[1, 2], R[2, 2]), np.arcsin(R[0, 2]), np.arctan2(-R[0, 1], R[0, 0]))
+    names = ("frame", "timestamp", "confidence", "success", *openface._ANGLES, *openface._POSITION)
+    (part,) = openface.read(write(tmp_path / "a.csv", [(1, 0, 1, 1, *theirs, 10, 20, 600)], names))
+    found = [values([part], name).item() for name in ("Pitch", "Yaw", "Roll", "X", "Y", "Z")]
+    np.testing.assert_allclose(found, [*angles, 1, -2, -60], atol=1e-4)
+
+
 def test_read__gaze_is_that_of_the_mean_of_both_eyes(parts, table):
     x, y, z = (table[[f"gaze_0_{axis}", f"gaze_1_{axis}"]].mean(axis=1) for axis in "xyz")
     np.testing.assert_allclose(np.tan(np.radians(values(parts, "gaze_yaw"))), -x / z, rtol=1e-4, atol=1e-6)
@@ -197,6 +212,14 @@ def test_read__names_repeated_frames_and_reads_the_first(tmp_path):
     parts = list(openface.read(write(tmp_path / "a.csv", rows)))
     np.testing.assert_allclose(values(parts, "AU12"), [0.2, 0.4], rtol=1e-6)
     assert parts[-1].problems == ("a.csv: line 4, column 'frame': found frame 1 again; the first row of it is read",)
+
+
+def test_read__names_a_row_that_was_cut_off(asset, tmp_path):
+    path = tmp_path / "cut.csv"
+    path.write_bytes(asset("OpenFace_Test.csv").read_bytes()[:-500])
+    parts = list(openface.read(path))
+    assert of_frames(parts, "frame_number").tolist() == list(range(99))
+    assert any(problem.startswith("cut.csv: line 101, column ") for problem in parts[-1].problems)
 
 
 def test_conversions__are_noted_for_what_a_file_has(tmp_path, parts):
