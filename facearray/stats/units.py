@@ -153,7 +153,7 @@ def unit_values(
     names, codes = unit_levels(ds, unit)
     reduced = reduce_frames(ds, codes, len(names), features, [statistic], threshold, min_valid)
     values, n_frames, n_valid = reduced.values[statistic], reduced.n_frames, reduced.n_valid_frames
-    coords, varying = _unit_coordinates(ds, codes)
+    coords, varying = reduced_coordinates(ds, codes)
     kept = ~np.isnan(values).all(axis=(1, 2))
     excluded = reduced.empty_rows(names, statistic) | without_value(ds, unit, codes)
     if not kept.any():
@@ -333,17 +333,18 @@ def nothing_left(unit: str, excluded: Mapping[str, str]) -> str:
     )
 
 
-def _unit_coordinates(ds: xr.Dataset, codes: NDArray[np.intp]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
-    """Coordinates on ``video`` that are the same for all videos of each unit, and the names of the others."""
-    kept, first = np.unique(codes, return_index=True)
-    first = first[kept >= 0]
+def reduced_coordinates(ds: xr.Dataset, codes: NDArray[np.intp]) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+    """Find the coordinates on ``video`` that are the same for all videos of each unit, and the names of the others."""
+    used = np.flatnonzero(codes >= 0)
+    _, first, unit = np.unique(codes[used], return_index=True, return_inverse=True)
+    first = used[first]
     coords, varying = {}, []
     for name in (str(name) for name in ds.coords if ds[name].dims == ("video",)):
         values = ds[name].to_numpy()
         same = len(first) == len(codes)
         if not same:
             _, level = levels(values)
-            same = bool((level[first][codes[codes >= 0]] == level[codes >= 0]).all())
+            same = bool((level[first][unit] == level[used]).all())
         if same:
             coords[name] = values[first]
         else:

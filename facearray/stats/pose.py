@@ -1,0 +1,152 @@
+"""How far features go along with where the head points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray import schema
+from facearray.blocks import iter_blocks
+from facearray.errors import InputError, unknown_names
+from facearray.stats.frames import chosen_features, feature_labels
+from facearray.stats.units import face_labels, unit_values
+
+__all__ = ["pose_confound"]
+
+#: Of one block; the sums take some ten times as much beside it.
+BLOCK_BYTES = 8 * 2**20
+
+
+def pose_confound(
+    ds: xr.Dataset,
+    features: str | Iterable[str] = "aus",
+    *,
+    pose: str | Iterable[str] = ("Pitch", "Yaw"),
+    level: Literal["units", "within"] = "units",
+    unit: str = "video",
+    min_valid: float = 0.5,
+) -> xr.Dataset:
+    """Correlate features with head pose.
+
+    A face that is turned away looks different to every detector: a correlation with pitch or yaw says how much of a
+    difference between videos, or of a change within them, may be pose. It may also be behaviour: people who laugh move
+    their heads.
+
+    Parameters
+    ----------
+    ds
+        Detections with dims (video, frame, face, feature).
+    features
+        Groups and names, as for `facearray.selectors.select`.
+    pose
+        Features that describe the pose.
+    level
+        ``"units"`` correlates the units' means: does a unit with another pose have another expression? ``"within"``
+        correlates the frames' deviations from the mean of their video, pooled over videos: do both change together?
+    unit
+        For ``level="units"``: ``"video"``, or a coordinate on ``video``.
+    min_valid
+        For ``level="units"``: smallest share of a unit's frames with a value, as for `facearray.stats.unit_values`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (pose, face, feature), variables ``r``, Pearson's correlation over what has a value of both, NaN where one
+        does not vary, and ``n``, the units or frames that it is computed from. There is no p value: frames are not
+        independent.
+
+    Raises
+    ------
+    InputError
+        If a name or the level is unknown, or no unit is left.
+    SchemaError
+        If ``ds`` does not follow the schema.
+
+    Notes
+    -----
+    Within: r = sum over videos and frames of (x - mean of x in the video) (y - mean of y in the video), divided by the
+    root of the product of the two sums of squares. A video's frames with values of both enter, if there are two.
+
+    Examples
+    --------
+    >>> values = np.array([[0, 0], [1, 10], [2, 20]], "f4").reshape(3, 1, 1, 2)
+    >>> ds = xr.Dataset(
+    ...     {"features": (("video", "frame", "face", "feature"), values)},
+    ...     coords={
+    ...         "frame_number": (("video", "frame"), np.zeros((3, 1), "i4")),
+    ...         "video": ["a", "b", "c"],
+    ...         "feature": ["AU12", "Yaw"],
+    ...     },
+    ... )
+    >>> pose_confound(ds, pose="Yaw").r.squeeze().item()
+    1.0
+    """
+    schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
+    measures, poses = chosen_features(ds, features), chosen_features(ds, pose)
+    if level not in ("units", "within"):
+        raise unknown_names("level", [str(level)], ("units", "within"))
+    if measures is None or poses is None:
+        raise InputError("found None; expected names of features and groups, such as 'aus' and ('Pitch', 'Yaw')")
+    names = list(dict.fromkeys([*poses, *measures]))
+    x, y = ([names.index(name) for name in part] for part in (poses, measures))
+    if level == "units":
+        units = unit_values(ds, unit=unit, features=names, min_valid=min_valid)
+        sums = _pair_sums(units.values[None], x, y)
+        facts = units.attrs
+    else:
+        sums = np.zeros((4, len(x), ds.sizes["face"], len(y)))
+        # whole videos, because their means have to be known first
+        for block in iter_blocks(ds, features=names, max_bytes=BLOCK_BYTES, split=False):
+            sums += _pair_sums(block.data["features"], x, y)
+        facts = {"unit": "frame", "facearray_version": version("facearray")}
+        facts["population"] = "the frames of these videos are described; nothing is said about other videos or people"
+    n, products, square_x, square_y = sums
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = np.clip(products / np.sqrt(square_x * square_y), -1, 1)
+    dims = ("pose", "face", "feature")
+    arguments = f"features={measures!r}, pose={poses!r}, level={level!r}, unit={unit!r}, min_valid={min_valid}"
+    on_feature = [c for c, array in ds["features"].coords.items() if array.dims == ("feature",)]
+    labelled = ds["features"].sel(feature=measures)
+    return xr.Dataset(
+        {"r": (dims, r), "n": (dims, n.astype(np.intp))},
+        coords={name: labelled[name].variable for name in on_feature}
+        | {"pose": feature_labels(ds, poses), "face": face_labels(ds)},
+        attrs=ds.attrs | facts | {"level": level, "arguments": arguments},
+    )
+
+
+def _pair_sums(values: NDArray[np.floating], x: list[int], y: list[int]) -> NDArray[np.float64]:
+    """Sum over series to (4, n_x, n_face, n_y): count, products, and squares of deviations from each series' means.
+
+    The series are values (n_series, n_time, n_face, n_feature); times without a value of both are left out of a pair.
+    """
+    total = np.zeros((4, len(x), values.shape[2], len(y)))
+    measures = values[..., y].astype(np.float64)
+    there_y = ~np.isnan(measures)
+    for i, column in enumerate(x):
+        pose = values[..., column, None].astype(np.float64)
+        both = there_y & ~np.isnan(pose)
+        n = both.sum(axis=1, keepdims=True)
+        both &= n > 1
+        n = np.maximum(n, 1)
+        dx, dy = (np.where(both, part, 0) for part in (np.broadcast_to(pose, measures.shape), measures))
+        dx, dy = (np.where(both, part - part.sum(axis=1, keepdims=True) / n, 0) for part in (dx, dy))
+        square_x, square_y = ((part**2).sum(axis=1) for part in (dx, dy))
+        total[0, i] += both.sum(axis=(0, 1))
+        total[1, i] += (dx * dy).sum(axis=(0, 1))
+        # a constant series leaves nothing but rounding
+        total[2, i] += _without_rounding(square_x, pose, both).sum(axis=0)
+        total[3, i] += _without_rounding(square_y, measures, both).sum(axis=0)
+    return total
+
+
+def _without_rounding(
+    square: NDArray[np.float64], values: NDArray[np.float64], there: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    size = (np.where(there, values, 0) ** 2).sum(axis=1)
+    return np.where(square > 1e-24 * size, square, 0)
