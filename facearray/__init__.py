@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facearray.combine import concat
     from facearray.detection.run import detect
     from facearray.io.annotation_files import read_annotations
+    from facearray.io.read import read
     from facearray.io.store import open_store, save
 
     __version__: str
@@ -34,6 +35,7 @@ __all__ = [
     "intervals",
     "open_store",
     "plot",
+    "read",
     "read_annotations",
     "save",
     "schema",
@@ -45,6 +47,7 @@ _FUNCTIONS = {
     "concat": "facearray.combine",
     "detect": "facearray.detection.run",
     "open_store": "facearray.io.store",
+    "read": "facearray.io.read",
     "read_annotations": "facearray.io.annotation_files",
     "save": "facearray.io.store",
 }
