@@ -1,8 +1,12 @@
-"""Detections that are made up."""
+"""Detections that are made up, and a server that cuts connections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import http.server
+import re
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -72,3 +76,81 @@ def _texts(labels: dict[str, int]) -> dict[str, list[str]]:
 @pytest.fixture(scope="session")
 def recordings() -> Callable[..., xr.Dataset]:
     return make_recordings
+
+
+class RangeServer:
+    """Answers with parts of files, and cuts connections after a number of bytes for as often as it is told."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes | int] = {}
+        self.headers: dict[str, str] = {"ETag": '"one"'}
+        self.cut_after = 2**18
+        self.cuts = 0
+        self.ranges = True
+        self.sends_length = True
+        self.content_range: str | None = None
+        self.requests: list[tuple[str, str | None]] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.answer(self)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/{name}"
+
+    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        name = request.path.strip("/").removesuffix("/download")
+        wanted = request.headers.get("Range")
+        self.requests.append((name, wanted))
+        content = self.files.get(name, 404)
+        if isinstance(content, int):
+            request.send_error(content)
+            return
+        start = int(re.fullmatch(r"bytes=(\d+)-", wanted)[1]) if wanted and self.ranges else 0
+        if request.headers.get("If-Range") not in (None, *self.headers.values()):
+            start = 0
+        if start and start >= len(content):
+            request.send_error(416)
+            return
+        request.send_response(206 if start else 200)
+        if start:
+            request.send_header(
+                "Content-Range", self.content_range or f"bytes {start}-{len(content) - 1}/{len(content)}"
+            )
+        if self.sends_length:
+            request.send_header("Content-Length", str(len(content) - start))
+        for key, value in self.headers.items():
+            request.send_header(key, value)
+        request.end_headers()
+        body = content[start:]
+        if self.cuts:
+            self.cuts -= 1
+            body = body[: self.cut_after]
+        request.wfile.write(body)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def range_server() -> Iterator[RangeServer]:
+    running = RangeServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch) -> Path:
+    """An empty cache, no given folder, and no proxy between a test and its server."""
+    monkeypatch.delenv("FACEARRAY_ASSETS", raising=False)
+    monkeypatch.setenv("FACEARRAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return tmp_path / "cache" / "assets"
