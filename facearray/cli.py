@@ -1,4 +1,4 @@
-"""The command line: `facearray detect | status | info | finalize | report | models | demo`.
+"""The command line: `facearray detect | convert | status | info | finalize | report | models | demo`.
 
 Exit codes: 0 everything asked for is done, 1 something is not done or failed (and is named), 2 wrong usage.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -107,6 +108,36 @@ def detect(videos: tuple[str, ...], store: str, as_json: bool, **options: Any) -
     else:
         _print_report(report)
     sys.exit(1 if report.failures else 0)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("-o", "--output", "store", required=True, metavar="STORE", help="Path or URL of the Zarr store.")
+@click.option("--source", default="auto", show_default=True, help="The tool that made the files.")
+@click.option("--fps", type=float, help="Frames a second that the frame numbers count, where files have no times.")
+@click.option("--overwrite", is_flag=True, help="Delete a store that exists already.")
+@_storage_option
+@_json_option
+@_named_errors
+def convert(files: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
+    """Read what other tools found (FILES: CSV, text, JSON; globs, folders) and store it in our names and units."""
+    from facearray.io.read import read
+
+    with warnings.catch_warnings(record=True) as faults:
+        warnings.simplefilter("always", UserWarning)
+        ds = read(list(files), store=store, **options)
+    failed = ds["status"].values == "failed"
+    failures = dict(zip(ds["video"].values[failed].tolist(), ds["error"].values[failed].tolist(), strict=True))
+    if as_json:
+        columns = {name: ds[name].values.tolist() for name in ("video", "status", "n_frames")}
+        videos = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        _print_json({"store": store, "videos": videos, "failed": failures})
+    else:
+        done = len(failed) - len(failures)
+        click.echo(f"{store}: {int(ds['n_frames'].sum())} frames of {done} videos; {len(failures)} files failed")
+    for fault in faults:
+        click.echo(str(fault.message), err=True)
+    sys.exit(1 if failures else 0)
 
 
 @main.command()
