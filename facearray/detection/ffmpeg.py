@@ -19,8 +19,7 @@ _STREAM = re.compile(r"\s*Stream #\d+:\d+.*?: (\w+): (\w+)")
 _SIZE = re.compile(r", (\d+)x(\d+)\b")
 _RATE = re.compile(r", (\d+(?:\.\d+)?)(k?) (fps|tbr)\b")
 _ROTATION = re.compile(r"\s*display ?matrix: rotation of (-?\d+(?:\.\d+)?) degrees", re.IGNORECASE)
-_TIME_BASE = re.compile(r"config in time_base: (\d+)/(\d+)")
-_SHOWN = re.compile(r"\bn: *(\d+) pts: *(-?\d+) pts_time:.*? s:(\d+)x(\d+) ")
+_SHOWN = re.compile(r"n: *(\d+) pts: *(-?\d+) pts_time:.*? s:(\d+)x(\d+) ")
 _SHOWN_DURATION = re.compile(r" duration: *(\d+)")
 _NEW_SIZE = re.compile(r"filter context - w: (\d+) h: (\d+) .* incoming frame - w: (\d+) h: (\d+)")
 _OTHER_THAN_THE_REASON = re.compile(
@@ -128,11 +127,15 @@ def read_header(path: str) -> tuple[Header, str | None]:
     return header, reasons.text(result.returncode) if result.returncode else None
 
 
-def start_decoding(path: str, *, every: int, threads: int) -> subprocess.Popen[bytes]:
-    """Start ffmpeg: RGB frames on standard output, all of the same size, and a log on standard error."""
+def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subprocess.Popen[bytes]:
+    """Start ffmpeg: RGB frames on standard output, all of the same size, and a log on standard error.
+
+    The line of a frame is in the log before the frame is on standard output. The mark, of letters and digits, is in the
+    prefix of these lines.
+    """
     filters = [
         # Before `select`, so that it shows the presentation time of every frame that is decoded.
-        "showinfo=checksum=0",
+        f"showinfo@{mark}=checksum=0",
         rf"select=not(mod(n\,{every}))",
         # The rawvideo muxer refuses times that do not increase, which happens in joined recordings.
         "settb=1/1000,setpts=N",
@@ -180,6 +183,9 @@ def _split(line: str) -> tuple[str, str]:
 class DecodeLog(threading.Thread):
     """Reads what ffmpeg says while it decodes, in memory that does not grow.
 
+    The log repeats names and metadata, which may read like any line of it. Those of frames are therefore known by a
+    mark that no file can know beforehand.
+
     Attributes
     ----------
     kept
@@ -188,7 +194,7 @@ class DecodeLog(threading.Thread):
         Frames decoded, be they kept or not.
     """
 
-    def __init__(self, stderr: IO[bytes], path: str, *, every: int) -> None:
+    def __init__(self, stderr: IO[bytes], path: str, *, every: int, mark: str) -> None:
         super().__init__(name="facearray-ffmpeg-log", daemon=True)
         self.kept: SimpleQueue[ShownFrame | None] = SimpleQueue()
         self.n_decoded = 0
@@ -196,9 +202,10 @@ class DecodeLog(threading.Thread):
         self._elapsed = 0
         self._stderr = stderr
         self._every = every
+        self._time_base_line = re.compile(rf"\[showinfo@{mark} @ \w+\] \[info\] config in time_base: (\d+)/(\d+)")
         self._header = Header()
         self._header_ended = False
-        self._time_base = (0, 1)
+        self._time_base: tuple[int, int] | None = None
         self._reasons = _Reasons(path)
         self._last_error_at = 0
         self._late_errors: deque[str] = deque(maxlen=3)
@@ -216,9 +223,12 @@ class DecodeLog(threading.Thread):
             self.kept.put(None)
 
     def _feed(self, line: str) -> None:
+        if found := self._time_base_line.search(line):
+            self._time_base = (int(found[1]), int(found[2]))
+            return
         # Other threads of ffmpeg write in between: a frame's line need not begin like one, and what is added to its
-        # end comes without a level.
-        if found := _SHOWN.search(line):
+        # end comes without a level. What repeats names and metadata is above the filter's first line.
+        if self._time_base is not None and (found := _SHOWN.search(line)):
             self._feed_shown(line, *map(int, found.groups()))
             line = line[found.end() :]
         level, text = _split(line)
@@ -228,9 +238,7 @@ class DecodeLog(threading.Thread):
             self._last_error_at = self.n_decoded
         if (self._header_ended or level in ("error", "warning")) and (found := _CUT.search(text)):
             self._cut = self._cut or found[0]
-        if found := _TIME_BASE.search(text):
-            self._time_base = (int(found[1]), int(found[2]))
-        elif (
+        if (
             (found := _NEW_SIZE.search(text))
             and self._header.rotation % 360
             and found.groups()[:2] != found.groups()[2:]
@@ -257,7 +265,7 @@ class DecodeLog(threading.Thread):
             self._late_errors.clear()
 
     def _seconds(self, ticks: int) -> float:
-        numerator, denominator = self._time_base
+        numerator, denominator = self._time_base or (0, 1)
         return ticks * numerator / denominator
 
     @property

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import math
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from queue import Empty
 from types import TracebackType
 from typing import IO, Self, TypeVar, cast
 
@@ -17,13 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray.detection.container import declared_size
-from facearray.detection.ffmpeg import DecodeLog, read_header, start_decoding
+from facearray.detection.ffmpeg import DecodeLog, ShownFrame, read_header, start_decoding
 from facearray.detection.picture import probe_picture, read_picture
 from facearray.errors import InputError, VideoError
 
 _T = TypeVar("_T")
 
 _COPY_AGAIN = "copy or export it again"
+
+#: Seconds until the line of a frame that has come must have been read. It is there already: this is not time to decode.
+_LINE_TIMEOUT = 60
 
 __all__ = ["Batch", "Video", "VideoInfo", "VideoSummary", "open_video", "probe"]
 
@@ -260,19 +265,23 @@ class _Stream(Video):
         expected, found = declared_size(path), Path(path).stat().st_size
         if expected is not None and found < expected:
             raise _unreadable(path, f"it is cut off (found {found} bytes; its headers say {expected})")
-        self._process = start_decoding(path, every=every, threads=threads)
+        mark = secrets.token_hex(8)
+        self._process = start_decoding(path, every=every, threads=threads, mark=mark)
         self._stdout = cast(IO[bytes], self._process.stdout)
-        self._log = DecodeLog(cast(IO[bytes], self._process.stderr), path, every=every)
+        self._log = DecodeLog(cast(IO[bytes], self._process.stderr), path, every=every, mark=mark)
         self._log.start()
         try:
-            first = self._log.kept.get()
+            # Wait for ffmpeg here; from its log only what must have been written by now is taken.
+            cast(io.BufferedReader, self._stdout).peek(1)
+            shown = self._shown()
+            first = next(shown, None)
             if first is None:
                 raise self._incomplete(0) or AssertionError("ffmpeg decodes no frame and sees no problem")
         except BaseException:
             self.close()
             raise
         self.width, self.height = first.width, first.height
-        self._kept = chain([first], iter(self._log.kept.get, None))
+        self._kept = chain([first], shown)
 
     def _batches(self, batch_size: int) -> Iterator[Batch]:
         n_read, n = 0, batch_size
@@ -281,14 +290,22 @@ class _Stream(Video):
                 raise InputError(f"{_name(self._path)} was closed while it was read; open it again")
             frames = np.empty((batch_size, self.height, self.width, 3), np.uint8)
             n_bytes = cast(io.BufferedReader, self._stdout).readinto(frames.data.cast("B"))
-            timestamp = np.array([frame.timestamp for frame in islice(self._kept, n_bytes // frames[0].nbytes)])
+            n_given = n_bytes // frames[0].nbytes
+            timestamp = np.array([frame.timestamp for frame in islice(self._kept, n_given)])
             n = len(timestamp)
             if n:
                 yield frames[:n], np.arange(n_read, n_read + n, dtype=np.int32) * np.int32(self._every), timestamp
-            n_read += n
+            n_read += n_given
         if (error := self._incomplete(n_read)) is not None:
             raise error
         self._summary = _summarize(self._log, self.width, self.height)
+
+    def _shown(self) -> Iterator[ShownFrame]:
+        """Iterate over the lines of frames that have come."""
+        try:
+            yield from iter(lambda: self._log.kept.get(timeout=_LINE_TIMEOUT), None)
+        except Empty:
+            raise _unreadable(self._path, "ffmpeg gives frames without saying when they are presented") from None
 
     def _incomplete(self, n_read: int) -> VideoError | None:
         """Wait for the end and make the error if it is not that of the video."""

@@ -22,14 +22,14 @@ HEADER = """\
 [info]   Stream #0:3: Video: h264, yuv420p, 12x34, 1 fps
 [info]       displaymatrix: rotation of 45.00 degrees
 [info] Stream mapping:
-[Parsed_showinfo_0 @ 0x7f4384001a40] [info] config in time_base: 1/100, frame_rate: 30/1
-[Parsed_showinfo_0 @ 0x7f4384001a40] [info] config out time_base: 0/0, frame_rate: 0/0
+[showinfo@f00d @ 0x7f4384001a40] [info] config in time_base: 1/100, frame_rate: 30/1
+[showinfo@f00d @ 0x7f4384001a40] [info] config out time_base: 0/0, frame_rate: 0/0
 """
 
 
 def shown(n: int, pts: int, duration: int = 4) -> str:
     return (
-        f"[Parsed_showinfo_0 @ 0x7f4384001a40] [info] n:{n:4d} pts:{pts:7d} pts_time:{pts / 100:g} "
+        f"[showinfo@f00d @ 0x7f4384001a40] [info] n:{n:4d} pts:{pts:7d} pts_time:{pts / 100:g} "
         f"duration:{duration:7d} duration_time:{duration / 100:g} fmt:yuv420p cl:left sar:0/1 s:540x960 "
         "i:P iskey:1 type:I "
     )
@@ -40,7 +40,7 @@ MANY = "".join(shown(n, 4 * n) + "\n" for n in range(1, 50))
 
 
 def read(text: str, *, every: int = 1) -> tuple[DecodeLog, list]:
-    log = DecodeLog(io.BytesIO(text.encode()), "a.mov", every=every)
+    log = DecodeLog(io.BytesIO(text.encode()), "a.mov", every=every, mark="f00d")
     log.start()
     log.join()
     return log, list(iter(log.kept.get, None))
@@ -86,13 +86,29 @@ def test_decode_log__other_threads_write_in_between():
         HEADER
         + shown(0, 0)
         + "File ended prematurely\n"
-        + "Could not find ref with POC 7 [Parsed_showinfo_0 @ 0x7f4384001a40] [info] "
+        + "Could not find ref with POC 7 [showinfo@f00d @ 0x7f4384001a40] [info] "
         + shown(1, 4)
         + "\n"
     )
     log, kept = read(text)
     assert [frame.timestamp for frame in kept] == [0.0, 0.04]
     assert log.problem(0) == "it is cut off after 2 frames (File ended prematurely)"
+
+
+def test_decode_log__frame_after_half_a_line_of_another_thread():
+    # ffmpeg writes a prefix only at the start of a line.
+    bare = shown(1, 4).removeprefix("[showinfo@f00d @ 0x7f4384001a40] [info] ")
+    log, kept = read(HEADER + shown(0, 0) + "\n[info]   Stream #0:0" + bare + ": Video: rawvideo\n")
+    assert [frame.timestamp for frame in kept] == [0.0, 0.04]
+    assert log.problem(0) is None
+
+
+@pytest.mark.parametrize("prefix", ["", "[info] ", "[Parsed_showinfo_0 @ 0x7f4384001a40] [info] "])
+def test_decode_log__only_lines_of_its_own_filter_are_frames(prefix):
+    other = prefix + shown(0, 77).removeprefix("[showinfo@f00d @ 0x7f4384001a40] [info] ") + "\n"
+    log, kept = read("[info] Input #0, mov, from 'file:\n" + other + HEADER.partition("\n")[2] + shown(0, 4) + "\n")
+    assert [frame.timestamp for frame in kept] == [0.04]
+    assert log.problem(0) is None
 
 
 def test_decode_log__metadata_is_not_an_error():

@@ -392,6 +392,64 @@ def test_open_video__odd_names(make_video, tmp_path, monkeypatch, name):
         assert probe(given).width == 96
 
 
+SHOWN = "n:   0 pts:      0 pts_time:0 duration: 1 s:9x9 i:P iskey:1 type:I "
+FILTER = "[Parsed_showinfo_0 @ 0x7f4384001a40] [info] "
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        SHOWN,
+        FILTER + SHOWN,
+        f"a\n{FILTER}{SHOWN}\nb",
+        f"a\r{FILTER}{SHOWN}\rb",
+        f"a\r\n{SHOWN}\r\n",
+        f"\x0b{SHOWN}\x0c",
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_open_video__metadata_that_reads_like_the_log(ffmpeg, make_video, comment, suffix):
+    source = make_video("a.mp4", *X264, size="640x480")
+    metadata = ("-metadata", f"comment={comment}", "-metadata:s:v:0", f"title={comment}")
+    result = read(ffmpeg("-i", source, *metadata, "-c", "copy", "shown" + suffix))
+    assert result[3] == VideoSummary(50, pytest.approx(25), pytest.approx(2, abs=0.01), 640, 480)
+
+
+@pytest.mark.parametrize("name", [f"x {SHOWN}.mp4", f"x\n{FILTER}{SHOWN}.mp4"])
+def test_open_video__name_that_reads_like_the_log(make_video, tmp_path, name):
+    path = make_video("a.mp4", *X264, size="640x480").rename(tmp_path / name.replace("/", ""))
+    assert read(path)[3].n_decoded == 50
+
+
+@pytest.mark.parametrize("lost", [range(1), range(30, 31), range(49, 50), range(50)])
+def test_open_video__frame_without_its_line_is_not_a_deadlock(make_video, monkeypatch, nothing_left, lost):
+    # More frames than the pipe holds, so that ffmpeg cannot end by itself.
+    path = make_video("a.mp4", *X264, size="640x480")
+    feed, n_fed = ffmpeg_module.DecodeLog._feed_shown, iter(range(50))
+
+    def lose(self, *arguments):
+        if next(n_fed) not in lost:
+            feed(self, *arguments)
+
+    monkeypatch.setattr(ffmpeg_module.DecodeLog, "_feed_shown", lose)
+    monkeypatch.setattr(video_module, "_LINE_TIMEOUT", 2)
+    with pytest.raises(VideoError):
+        read(path)
+
+
+def test_open_video__line_without_its_frame_is_not_a_deadlock(make_video, monkeypatch, nothing_left):
+    path = make_video("a.mp4", *X264, size="640x480")
+    feed = ffmpeg_module.DecodeLog._feed_shown
+
+    def repeat(self, *arguments):
+        feed(self, *arguments)
+        feed(self, *arguments)
+
+    monkeypatch.setattr(ffmpeg_module.DecodeLog, "_feed_shown", repeat)
+    with pytest.raises(VideoError, match="ffmpeg shows frame"):
+        read(path)
+
+
 def test_open_video__name_that_is_not_text(make_video, tmp_path):
     path = make_video("plain.mp4", *X264, seconds=0.2).rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
     assert read(path)[3].n_decoded == 5
@@ -453,7 +511,7 @@ def test_open_video__leaves_nothing_behind(make_video, nothing_left):
 
 def test_open_video__interrupted_while_it_opens(make_video, monkeypatch, nothing_left):
     class Interrupted:
-        def get(self):
+        def get(self, timeout):
             raise KeyboardInterrupt
 
         def put(self, item): ...
