@@ -218,7 +218,7 @@ def _with_nearest(labels: list[Any], candidates: list[str]) -> str:
     parts = [repr(label) for label in sorted(labels)]
     for position, label in enumerate(sorted(labels)[:5]):
         wanted = str(label[0] if isinstance(label, tuple) else label)
-        if near := difflib.get_close_matches(wanted, dict.fromkeys(candidates[:10_000]), n=1):
+        if near := difflib.get_close_matches(wanted, dict.fromkeys(candidates[:10_000]), n=1, cutoff=0.85):
             parts[position] += f" (the table has {near[0]!r})"
     return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more" if len(parts) > 20 else "")
 
