@@ -13,7 +13,7 @@ from facearray import accessor  # registers .fex
 from facearray.errors import FaceArrayError
 
 if TYPE_CHECKING:
-    from facearray import assets, combine, datasets, errors, intervals, plot, schema, selectors, tables
+    from facearray import assets, combine, datasets, errors, intervals, plot, schema, selectors, stats, tables
     from facearray.combine import concat
     from facearray.detection.run import detect
     from facearray.io.annotation_files import read_annotations
@@ -40,6 +40,7 @@ __all__ = [
     "save",
     "schema",
     "selectors",
+    "stats",
     "tables",
 ]
 
@@ -51,7 +52,7 @@ _FUNCTIONS = {
     "read_annotations": "facearray.io.annotation_files",
     "save": "facearray.io.store",
 }
-_MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "tables")
+_MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "stats", "tables")
 
 
 def __getattr__(name: str) -> Any:

@@ -55,6 +55,9 @@ class DatasetAccessor(DataArrayAccessor):
 
     landmarks = Attribute("facearray.selectors")
     embedding = Attribute("facearray.selectors")
+    summarize = Method("facearray.stats")
+    missingness = Method("facearray.stats")
+    pose_confound = Method("facearray.stats")
 
 
 def _register() -> None:

@@ -1,11 +1,13 @@
 """Made by tools/accessor_stub.py; change the functions instead."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import holoviews as hv
 import pandas as pd
 import xarray as xr
+
+from facearray.stats.units import Weights
 
 class PlotAccessor:
     def __init__(self, obj: xr.Dataset | xr.DataArray) -> None: ...
@@ -65,3 +67,28 @@ class DatasetAccessor(DataArrayAccessor):
     @property
     def embedding(self) -> xr.DataArray:
         """Select the identity embeddings, each of unit L2 norm."""
+    def summarize(
+        self,
+        stats: str | Iterable[str] = ("mean",),
+        *,
+        by: str | None = None,
+        unit: str = "video",
+        features: str | Iterable[str] | None = None,
+        min_valid: float = 0.5,
+        weights: Weights = None,
+        n_eff: bool = False,
+        threshold: float | None = None,
+    ) -> xr.Dataset:
+        """Describe features by video, by condition, or by any other coordinate on ``video``."""
+    def missingness(self, by: str, *, unit: str = "video", n_permutations: int = 10000, seed: int = 0) -> xr.Dataset:
+        """Test whether the share of frames with a face differs between groups."""
+    def pose_confound(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        pose: str | Iterable[str] = ("Pitch", "Yaw"),
+        level: Literal["units", "within"] = "units",
+        unit: str = "video",
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Correlate features with head pose."""
