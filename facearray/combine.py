@@ -39,9 +39,10 @@ def concat(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
         is padding. Features are the union: those of the vocabulary in storage order, then the others. A variable or
         coordinate that not all Datasets have is kept and filled for the rest. Filled and padded elements have the
         schema's fill value (-1, NaN, an empty text); where the schema does not know the variable, NaN, NaT or an empty
-        text, for which integers and truth values become float64. Values without a ``video`` dim that differ get one.
-        Attributes of the whole are kept where no two Datasets disagree. Values in dask arrays or still in a store stay
-        lazy.
+        text, for which integers and truth values become float64. Values without a ``video`` dim that differ get one;
+        so do texts in the attributes of the whole, such as ``detector``: where they differ or are not in all, they
+        become a coordinate. Other attributes are kept only where all have the same. Values in dask arrays or still in
+        a store stay lazy.
 
     Raises
     ------
@@ -62,6 +63,8 @@ def concat(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     """
     parts = list(datasets)
     _check_parts(parts)
+    attrs = _common_attrs(parts)
+    parts = [_with_attrs_of_videos(part, parts, attrs) for part in parts]
     features = _union_of_features(parts)
     sizes = {dim: max(part.sizes.get(dim, 0) for part in parts) for dim in _all_dims(parts)}
     if features is not None:
@@ -74,11 +77,11 @@ def concat(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     if features is not None:
         first = next(part for part in parts if "feature" in part.dims)
         combined["feature"] = xr.Variable("feature", np.array(features, dtype=_STRING), attrs=first["feature"].attrs)
-    result = xr.Dataset(
+    return xr.Dataset(
         {name: variable for name, variable in combined.items() if name not in coords},
         coords={name: variable for name, variable in combined.items() if name in coords},
+        attrs=attrs,
     )
-    return result.assign_attrs(_agreed_attrs(parts))
 
 
 def rename_videos(
@@ -322,15 +325,27 @@ def _blocks(sizes: Mapping[Hashable, int], dtype: np.dtype[Any]) -> dict[Hashabl
     return {**sizes, "video": max(1, _BLOCK_BYTES // max(1, per_row))}
 
 
-def _agreed_attrs(parts: Sequence[xr.Dataset]) -> dict[Hashable, Any]:
-    merged: dict[Hashable, Any] = {}
-    conflicting = set()
-    for part in parts:
-        for key, value in part.attrs.items():
-            if key in merged and not _same(merged[key], value):
-                conflicting.add(key)
-            merged.setdefault(key, value)
-    return {key: value for key, value in merged.items() if key not in conflicting}
+def _common_attrs(parts: Sequence[xr.Dataset]) -> dict[Hashable, Any]:
+    """Attributes that all have with one value."""
+    first, *others = parts
+    return {
+        key: value
+        for key, value in first.attrs.items()
+        if all(key in part.attrs and _same(part.attrs[key], value) for part in others)
+    }
+
+
+def _with_attrs_of_videos(part: xr.Dataset, parts: Sequence[xr.Dataset], common: Mapping[Hashable, Any]) -> xr.Dataset:
+    """Make coordinates of the texts in the attributes that are not common, or that are coordinates elsewhere."""
+    texts = {key: value for p in parts for key, value in p.attrs.items() if isinstance(value, str)}
+    n = part.sizes["video"]
+    return part.assign_coords(
+        {
+            key: ("video", np.full(n, part.attrs.get(key, ""), dtype=_STRING))
+            for key in texts
+            if key not in (*part.variables, *part.dims) and (key not in common or any(key in p.coords for p in parts))
+        }
+    )
 
 
 def _same(a: Any, b: Any) -> bool:

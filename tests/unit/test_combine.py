@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,6 +15,7 @@ from facearray.combine import concat, rename_videos
 from facearray.errors import InputError, SchemaError
 
 STRING = np.dtypes.StringDType()
+NEWS = Path(__file__).parents[3] / "shared" / "data" / "good_bad_news"
 
 
 def trimmed(ds: xr.Dataset, videos: list[int]) -> xr.Dataset:
@@ -53,6 +56,12 @@ def test_concat__of_stores_is_the_store_of_all_and_stays_lazy(recordings, tmp_pa
     assert found["landmarks"].chunks is not None
     xr.testing.assert_equal(found.compute(), fa.open_store(tmp_path / "whole.zarr").isel(video=[0, 2, 1]).compute())
     xr.testing.assert_equal(fa.open_store(fa.save(found, tmp_path / "again.zarr")).load(), found.compute())
+
+
+@pytest.mark.skipif(not NEWS.is_dir(), reason="the detections are not here")
+def test_concat__of_files_is_what_reading_all_gives():
+    parts = [fa.read([NEWS / f"{i:03}.csv" for i in numbers], fps=25) for numbers in (range(1, 9), range(9, 21))]
+    xr.testing.assert_identical(fa.concat(parts), fa.read(NEWS / "0*.csv", fps=25))
 
 
 def test_concat__union_of_features_in_the_order_of_the_vocabulary(recordings):
@@ -124,10 +133,19 @@ def test_concat__values_that_differ_get_a_video_dim(recordings):
     assert concat([a, b])["lab"].values.tolist() == ["X", "X", "Longer"]
 
 
-def test_concat__keeps_attributes_that_agree(recordings):
-    a, b = recordings({"a": 3}), recordings({"b": 5}).assign_attrs(detector="another", note="b only")
+def test_concat__attributes_that_differ_belong_to_their_videos(recordings):
+    a = recordings({"a": 3, "c": 1}).assign_attrs(rate=1)
+    b = recordings({"b": 5}).assign_attrs(detector="another", note="b only", rate=2)
     both = concat([a, b])
-    assert both.attrs == {"facearray_schema": a.attrs["facearray_schema"], "note": "b only"}
+    assert both.attrs == {"facearray_schema": a.attrs["facearray_schema"]}
+    assert both["detector"].values.tolist() == ["made up", "made up", "another"]
+    assert both["note"].values.tolist() == ["", "", "b only"]
+    assert "rate" not in both.coords
+    again = concat([both, recordings({"d": 2})])
+    assert again["note"].values.tolist() == ["", "", "b only", ""]
+    assert again["detector"].values.tolist() == ["made up", "made up", "another", "made up"]
+    assert list(a.coords) == list(recordings({"a": 3}).coords)
+    assert concat([a, a.fex.rename_videos({"a": "x", "c": "y"})]).attrs == a.attrs
 
 
 def test_concat__changes_no_input_and_shares_nothing(recordings):
