@@ -22,14 +22,14 @@ from facearray.io.journal import Journal
 from facearray.io.layout import Layout, array_attrs
 from facearray.io.lease import Lease
 from facearray.io.location import StoreLike
-from facearray.io.paths import FileKind, Paths, Source, find_files, natural_key, shortest_ends
+from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, natural_key, shortest_ends
 from facearray.io.readers import HEAD_BYTES, READERS, Reader, load_reader
 from facearray.io.recording import Recording
 from facearray.io.rows import RowWriter
 from facearray.io.store import Store, frame_capacity, open_store
 from facearray.io.uniting import Outline, block, unite
 
-__all__ = ["read"]
+__all__ = ["from_recordings", "read"]
 
 #: Faults that the warning about them lists.
 SHOWN = 30
@@ -113,6 +113,56 @@ def read(
     if faults:
         warnings.warn(f"found faults in {len(faults)} places:\n" + _listed(faults), stacklevel=2)
     return ds
+
+
+def from_recordings(recordings: Iterable[Recording], *, tool: str) -> xr.Dataset:
+    """Put recordings that are in memory together, as :func:`read` does those of files.
+
+    Parameters
+    ----------
+    recordings
+        Whole recordings in the schema's names and units, such as
+        :func:`facearray.io.readers.mediapipe.from_results` makes them of a detector's results.
+    tool
+        What made them; the Dataset's ``detector``.
+
+    Returns
+    -------
+    xarray.Dataset
+        In memory, a row for each recording, in the order in which they are given.
+
+    Raises
+    ------
+    InputError
+        If there are none, or several of the same label.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from facearray.io.readers.mediapipe import from_results
+    >>> nobody = SimpleNamespace(face_landmarks=[], face_blendshapes=[], facial_transformation_matrixes=[])
+    >>> recording = from_results([nobody] * 3, label="empty room", width=640, height=480, fps=25)
+    >>> from_recordings([recording], tool="MediaPipe FaceLandmarker").n_faces_found.values
+    array([[0, 0, 0]], dtype=int16)
+    """
+    rows = [
+        _Row(
+            recording.label,
+            _Content(
+                Source(recording.label, recording.source, MISSING),
+                outlines={recording.label: Outline.of(recording, tool)},
+                parts={recording.label: [recording]},
+            ),
+            recording.label,
+        )
+        for recording in recordings
+    ]
+    labels = [row.label for row in rows]
+    repeated = sorted({label for label in labels if labels.count(label) > 1})
+    if repeated or not rows:
+        found = f"the labels {', '.join(map(repr, repeated))} more than once" if rows else "no recordings"
+        raise InputError(f"found {found}; expected recordings, each with a label of its own")
+    return _in_memory(rows, unite((row.content.outlines[row.name] for row in rows), fps=None), None)
 
 
 @dataclass(frozen=True, slots=True)

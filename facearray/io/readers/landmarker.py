@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facearray.errors import ReadError
 
-__all__ = ["PARTS", "Face", "faces_of_mapping", "faces_of_result", "first_of", "more_of_points"]
+__all__ = ["PARTS", "Face", "faces_of_mapping", "faces_of_result", "first_of", "is_result", "more_of_points"]
 
 _T = TypeVar("_T")
 
@@ -39,6 +39,11 @@ class Face:
     landmarks: NDArray[np.float64] | None = None
     blendshapes: Mapping[str, float] = field(default_factory=dict)
     matrix: NDArray[np.float64] | None = None
+
+
+def is_result(result: object) -> bool:
+    """Say whether an object has what a ``FaceLandmarkerResult`` has."""
+    return all(hasattr(result, part) for part, _ in (_LANDMARKS, _BLENDSHAPES, _MATRICES))
 
 
 def faces_of_result(result: Any) -> list[Face]:

@@ -18,6 +18,7 @@ from facearray.io.readers.landmarker import (
     faces_of_mapping,
     faces_of_result,
     first_of,
+    is_result,
     more_of_points,
 )
 from facearray.io.readers.notes import note
@@ -118,6 +119,7 @@ def from_results(
     -------
     Recording
         The detections; slots are in the order that MediaPipe has its faces in, which it does not keep over time.
+        :func:`facearray.io.read.from_recordings` makes a Dataset of one or more.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def from_results(
         problems.append(f"found {fps} frames a second; expected a positive number, or None if it is unknown")
     if timestamps is not None and len(timestamps) != len(results):
         problems.append(f"found {len(timestamps)} timestamps; expected {len(results)}, one for each result")
-    wrong = [i for i, result in enumerate(results) if not hasattr(result, "face_landmarks")]
+    wrong = [i for i, result in enumerate(results) if not is_result(result)]
     if wrong:
         kind = type(results[wrong[0]]).__name__
         problems.append(f"found {kind} as result {wrong[0]}; expected FaceLandmarkerResult objects")

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from facearray.errors import InputError, ReadError
+from facearray.io.read import from_recordings
 from facearray.io.readers import mediapipe
 from facearray.models.geometry import head_pose, pose_features
-from facearray.schema import GROUPS
+from facearray.schema import GROUPS, validate
 
 ONE = [{"x": 0.5, "y": 0.25, "z": -0.1}, {"x": 0.25, "y": 0.5, "z": 0.0}]
 SHAPES = [{"category_name": "jawOpen", "score": 0.75, "index": 25}, {"category_name": "tongueOut", "score": 0.5}]
@@ -94,6 +95,26 @@ def test_read__json_is_the_same_as_the_objects(results, tmp_path):
     assert (part.label, part.features, part.width, part.fps) == (expected.label, expected.features, 600, 25)
     for name in ("values", "landmarks", "timestamp", "frame_number", "n_faces_found", "track_id"):
         np.testing.assert_array_equal(getattr(part, name), getattr(expected, name))
+
+
+def test_from_results__become_a_dataset(results):
+    recordings = [mediapipe.from_results(results, label=label, width=600, height=400, fps=25) for label in "ba"]
+    ds = from_recordings(recordings, tool=mediapipe.title)
+    validate(ds)
+    assert ds["video"].values.tolist() == ["b", "a"]
+    assert ds.attrs["detector"] == "MediaPipe FaceLandmarker"
+    assert (ds["fps"] == 25).all()
+    assert (ds["status"] == "done").all()
+    np.testing.assert_array_equal(ds["features"].sel(video="a"), recordings[1].values)
+    np.testing.assert_array_equal(ds["landmarks"].sel(video="b"), recordings[0].landmarks)
+
+
+def test_from_recordings__says_what_is_wrong():
+    one = mediapipe.from_results([], label="a", width=6, height=4)
+    with pytest.raises(InputError, match="found the labels 'a' more than once"):
+        from_recordings([one, one], tool="t")
+    with pytest.raises(InputError, match="found no recordings"):
+        from_recordings([], tool="t")
 
 
 def test_from_results__timestamps(results):
