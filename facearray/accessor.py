@@ -56,6 +56,8 @@ class DatasetAccessor(DataArrayAccessor):
     landmarks = Attribute("facearray.selectors")
     embedding = Attribute("facearray.selectors")
     summarize = Method("facearray.stats")
+    regress = Method("facearray.stats")
+    ttest = Method("facearray.stats")
     missingness = Method("facearray.stats")
     pose_confound = Method("facearray.stats")
 

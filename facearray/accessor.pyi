@@ -6,7 +6,10 @@ from typing import Any, Literal
 import holoviews as hv
 import pandas as pd
 import xarray as xr
+from distributed import Client
 
+from facearray.stats.regression.design import Codes
+from facearray.stats.regression.estimates import Covariance
 from facearray.stats.units import Weights
 
 class PlotAccessor:
@@ -80,6 +83,51 @@ class DatasetAccessor(DataArrayAccessor):
         threshold: float | None = None,
     ) -> xr.Dataset:
         """Describe features by video, by condition, or by any other coordinate on ``video``."""
+    def regress(
+        self,
+        X: str | Iterable[str] | pd.DataFrame,
+        y: str | Iterable[str] = "aus",
+        *,
+        contrasts: Codes | None = None,
+        intercept: bool = True,
+        unit: str = "video",
+        cluster: str | None = None,
+        cov: Covariance = "nonrobust",
+        correction: str | None = None,
+        residuals: bool = False,
+        confidence: float = 0.95,
+        permutations: int = 0,
+        blocks: str | None = None,
+        n_draws: int = 9999,
+        wild_weights: Literal["rademacher", "webb"] | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        threshold: float | None = None,
+    ) -> xr.Dataset:
+        """Regress each of many features on the same regressors by least squares."""
+    def ttest(
+        self,
+        by: str | None = None,
+        *,
+        y: str | Iterable[str] = "aus",
+        groups: Sequence[Any] | None = None,
+        popmean: float = 0.0,
+        paired: str | None = None,
+        equal_var: bool = False,
+        unit: str = "video",
+        correction: str | None = None,
+        confidence: float = 0.95,
+        permutations: int = 0,
+        blocks: str | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        threshold: float | None = None,
+    ) -> xr.Dataset:
+        """Test means of features against a number, in pairs, or between two groups."""
     def missingness(self, by: str, *, unit: str = "video", n_permutations: int = 10000, seed: int = 0) -> xr.Dataset:
         """Test whether the share of frames with a face differs between groups."""
     def pose_confound(

@@ -1,9 +1,22 @@
 """Group statistics on detections: labelled, lazy until a result has to be small, and by units that are independent."""
 
 from facearray.stats.corrections import adjust
+from facearray.stats.describe import describe
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
+from facearray.stats.regress import regress
 from facearray.stats.summarize import summarize
+from facearray.stats.ttest import ttest
 from facearray.stats.units import UnitValues, unit_values
 
-__all__ = ["UnitValues", "adjust", "missingness", "pose_confound", "summarize", "unit_values"]
+__all__ = [
+    "UnitValues",
+    "adjust",
+    "describe",
+    "missingness",
+    "pose_confound",
+    "regress",
+    "summarize",
+    "ttest",
+    "unit_values",
+]

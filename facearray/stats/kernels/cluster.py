@@ -36,14 +36,22 @@ class Sums:
         (G, k, m): X'Y.
     square
         (m,): sum of squares of Y over all rows.
-    n
-        Rows.
+    totals
+        (G, k): sum of X.
+    sizes
+        (G,): rows of each cluster.
     """
 
     gram: Array
     cross: Array
     square: Array
-    n: int
+    totals: Array
+    sizes: NDArray[np.int64]
+
+    @property
+    def n(self) -> int:
+        """Rows of all clusters."""
+        return int(self.sizes.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,8 @@ def cluster_sums(X: Array, Y: Array, cluster: NDArray[np.integer]) -> Sums:
         gram=np.array([x.T @ x for x, _ in parts]),
         cross=np.array([x.T @ y for x, y in parts]),
         square=np.einsum("ij,ij->j", Y, Y),
-        n=len(X),
+        totals=np.array([x.sum(axis=0) for x, _ in parts]),
+        sizes=np.array([len(x) for x, _ in parts]),
     )
 
 

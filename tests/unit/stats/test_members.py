@@ -9,7 +9,13 @@ import xarray as xr
 
 import facearray as fa
 
-ARGUMENTS = {"summarize": {"by": "condition"}, "missingness": {"by": "condition"}, "pose_confound": {"pose": "Yaw"}}
+ARGUMENTS = {
+    "summarize": {"by": "condition"},
+    "regress": {"X": "Yaw"},
+    "ttest": {"by": "condition"},
+    "missingness": {"by": "condition"},
+    "pose_confound": {"pose": "Yaw"},
+}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -1,0 +1,188 @@
+"""Results in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import xarray as xr
+
+from facearray.errors import InputError
+from facearray.stats.regression.design import INTERCEPT
+
+__all__ = ["describe"]
+
+_CORRECTIONS = {
+    "none": "not corrected for the number of features",
+    "bonferroni": "Bonferroni-corrected",
+    "holm": "Holm-corrected",
+    "fdr_bh": "false discovery rate controlled after Benjamini and Hochberg",
+    "fdr_by": "false discovery rate controlled after Benjamini and Yekutieli",
+    "max_t": "family-wise error controlled by the permutation distribution of the largest |t|",
+}
+_COVARIANCES = {
+    "nonrobust": "ordinary least squares",
+    "HC3": "ordinary least squares with HC3 standard errors",
+    "CR1": "ordinary least squares with cluster-robust standard errors (CR1, G - 1 degrees of freedom)",
+    "CR2": "ordinary least squares with cluster-robust standard errors (CR2, Bell-McCaffrey degrees of freedom)",
+    "wild": "ordinary least squares with a wild cluster bootstrap-t",
+}
+
+
+_TESTS = {
+    "one-sample t-test": "a one-sample t-test",
+    "paired t-test": "a paired t-test",
+    "Student's t-test": "Student's t-test",
+    "Welch's t-test": "Welch's t-test",
+}
+
+
+def describe(result: xr.Dataset, *, alpha: float = 0.05) -> str:
+    """Put the result of a test into words, as for the results section of a paper.
+
+    Parameters
+    ----------
+    result
+        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features.
+    alpha
+        Level below which an adjusted p value is significant.
+
+    Returns
+    -------
+    str
+        What was tested and how; every significant feature with its statistic, degrees of freedom, p, adjusted p,
+        effect and confidence interval; of which population the units are a sample; what was excluded, and what has to
+        be known before the numbers are trusted.
+
+    Raises
+    ------
+    InputError
+        If ``result`` is not such a result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dims = ("video", "frame", "face", "feature")
+    >>> ds = xr.Dataset(
+    ...     {"features": (dims, np.array([1, 2, 3, 6, 5, 7], "f4").reshape(6, 1, 1, 1))},
+    ...     coords={
+    ...         "video": list("abcdef"),
+    ...         "feature": ["AU12"],
+    ...         "frame_number": (("video", "frame"), np.zeros((6, 1), int)),
+    ...         "condition": ("video", ["bad"] * 3 + ["good"] * 3),
+    ...     },
+    ... )
+    >>> from facearray.stats.ttest import ttest
+    >>> print(describe(ttest(ds, "condition")).splitlines()[1])
+    1 of 1 feature differed at alpha = .05: AU12: difference = 4, 95% CI [1.73, 6.27], t(4.00) = 4.90, ...
+    """
+    writers: dict[str, Callable[[xr.Dataset, float], Iterator[str]]] = {"regress": _regression, "ttest": _ttest}
+    method = result.attrs.get("method")
+    if method not in writers:
+        raise InputError(
+            f"found a result of method {method!r}; expected the Dataset that one of {', '.join(writers)} returned; "
+            "keep its attributes (xarray.set_options(keep_attrs=True))"
+        )
+    return "\n".join([*writers[method](result, alpha), *_context(result)])
+
+
+def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
+    attrs = result.attrs
+    coding = f" ({'; '.join(attrs['coding'])})" if attrs["coding"] else ""
+    terms = [str(term) for term in result["term"].to_numpy().ravel() if term != INTERCEPT]
+    clusters = f", {attrs['n_clusters']} clusters of {attrs['cluster']}" if "cluster" in attrs else ""
+    p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
+    yield (
+        f"{_features(result['feature'].size)} regressed on {' and '.join(terms) or 'an intercept'}{coding} by "
+        f"{_COVARIANCES[attrs['cov']]} (n = {attrs['n']} {attrs['unit']}s{clusters}; {p_from}, "
+        f"{_CORRECTIONS[attrs['correction']]}; family: {attrs['family']})."
+    )
+    for line in attrs.get("permutations", []):
+        yield f"Permutations of {line}."
+    for part in _rows(result, "term"):
+        if part["term"].item() != INTERCEPT:
+            name = part["term"].item() + _face(part, result)
+            yield _findings(part, alpha, "were related to " + name, "b", "beta", attrs)
+
+
+def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
+    attrs = result.attrs
+    by = f" ({attrs['by']}: {attrs['contrast']})" if "by" in attrs else f" ({attrs['contrast']})"
+    unit = f"{attrs['paired']} pairs" if "paired" in attrs else f"{attrs['unit']}s"
+    permuted = ""
+    if attrs["p_from"] == "permutations":
+        kind = "all " if attrs["permutations_exact"] else ""
+        permuted = f" p values are from {kind}{attrs['n_permutations']} permutations."
+    yield (
+        f"{_features(result['feature'].size)} tested by {_TESTS[attrs['test']]}{by} (n = {attrs['n']} {unit}; "
+        f"two-sided, {_CORRECTIONS[attrs['correction']]}; family: {attrs['family']}).{permuted}"
+    )
+    for part in _rows(result, None):
+        yield _findings(part, alpha, "differed" + _face(part, result), "difference", "difference", attrs)
+
+
+def _features(n: int) -> str:
+    return f"Each of {n} features was" if n != 1 else "One feature was"
+
+
+def _rows(result: xr.Dataset, dim: str | None) -> Iterator[xr.Dataset]:
+    """One Dataset over features for each term and face."""
+    dims = [name for name in ("term", "face", "feature") if name in result.coords and name not in result["p"].dims]
+    result = result.expand_dims(dims)
+    for i in range(result.sizes[dim] if dim else 1):
+        part = result.isel({dim: i}) if dim else result
+        for face in range(result.sizes["face"]):
+            yield part.isel(face=face)
+
+
+def _face(part: xr.Dataset, result: xr.Dataset) -> str:
+    return f" (face {part['face'].item()})" if result.sizes.get("face", 1) > 1 else ""
+
+
+def _findings(part: xr.Dataset, alpha: float, verb: str, symbol: str, name: str, attrs: dict[str, Any]) -> str:
+    significant = part.isel(feature=(part["p_adjusted"] <= alpha).to_numpy())
+    tested = int(part["p"].notnull().sum())
+    sentences = [
+        _finding(significant.isel(feature=i), symbol, name, attrs) for i in range(significant.sizes["feature"])
+    ]
+    found = f": {'; '.join(sentences)}" if sentences else ""
+    features = "feature" if tested == 1 else "features"
+    return f"{len(sentences)} of {tested} {features} {verb} at alpha = {_decimal(alpha, 2)}{found}."
+
+
+def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> str:
+    value = {str(key): array.item() for key, array in one.data_vars.items() if array.ndim == 0}
+    whole = "Welch" not in attrs["test"] and attrs.get("cov") != "CR2"
+    df = f"{value['df']:.0f}" if whole else f"{value['df']:.2f}"
+    words = [
+        f"{one['feature'].item()}: {symbol} = {value[name]:.3g}",
+        f"{100 * attrs['confidence']:g}% CI [{value['ci_low']:.3g}, {value['ci_high']:.3g}]",
+        f"t({df}) = {value['t']:.2f}",
+        _p("p", value["p"]),
+    ]
+    if attrs["correction"] != "none":
+        words.append(_p("adjusted p", value["p_adjusted"]))
+    if "d" in value:
+        words.append(f"d = {value['d']:.2f}")
+    return ", ".join(words)
+
+
+def _p(name: str, p: float) -> str:
+    return f"{name} < .001" if p < 0.001 else f"{name} = {_decimal(p, 3)}"
+
+
+def _decimal(value: float, digits: int) -> str:
+    """Write a number that cannot exceed 1 without the zero before the point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def _context(result: xr.Dataset) -> Iterator[str]:
+    attrs = result.attrs
+    yield f"Units: {attrs['population']}."
+    if "seed" in attrs:
+        yield f"Seed: {attrs['seed']}."
+    if len(attrs["excluded"]):
+        yield f"Excluded: {'; '.join(attrs['excluded'])}."
+    for note in attrs["notes"]:
+        yield f"Note: {note}."
+    yield f"facearray {attrs['facearray_version']}."

@@ -1,0 +1,179 @@
+"""Regression of many features on the same regressors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import xarray as xr
+
+from facearray import schema, selectors
+from facearray.stats.regression.design import Codes
+from facearray.stats.regression.estimates import Covariance, Options
+from facearray.stats.regression.frames import fit_frames
+from facearray.stats.regression.request import Request, check, covariance
+from facearray.stats.regression.result import result_dataset
+from facearray.stats.regression.units import fit_units
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+__all__ = ["regress"]
+
+
+def regress(
+    ds: xr.Dataset,
+    X: str | Iterable[str] | pd.DataFrame,
+    y: str | Iterable[str] = "aus",
+    *,
+    contrasts: Codes | None = None,
+    intercept: bool = True,
+    unit: str = "video",
+    cluster: str | None = None,
+    cov: Covariance = "nonrobust",
+    correction: str | None = None,
+    residuals: bool = False,
+    confidence: float = 0.95,
+    permutations: int = 0,
+    blocks: str | None = None,
+    n_draws: int = 9999,
+    wild_weights: Literal["rademacher", "webb"] | None = None,
+    seed: int = 0,
+    client: Client | None = None,
+    statistic: str = "mean",
+    min_valid: float = 0.5,
+    threshold: float | None = None,
+) -> xr.Dataset:
+    """Regress each of many features on the same regressors by least squares.
+
+    Parameters
+    ----------
+    ds
+        Detections with dims (video, frame, face, feature). The frames of a unit are reduced to one value first.
+    X
+        The regressors:
+
+        - names of coordinates and features, as a list or with commas between them
+        - a formula such as ``"condition * age"``, without a left side (a formula is code: do not take it from
+          strangers)
+        - a DataFrame with one row a unit, whose index has the units' labels
+
+        Numbers are taken as they are. Texts are compared with the first level in alphabetical order (treatment codes),
+        in terms named ``condition[T.level]``, unless `contrasts` gives them numbers.
+    y
+        Features to explain, as for `facearray.selectors.select`.
+    contrasts
+        Numbers for the levels of a coordinate, such as ``{"condition": {"goodNews": 1, "badNews": -1}}``; the term
+        is then named after the coordinate. Every level needs one.
+    intercept
+        Whether to fit one.
+    unit
+        What an observation is: ``"video"``, another coordinate on ``video`` such as ``"subject"``, or ``"frame"``,
+        which needs `cluster`.
+    cluster
+        Coordinate on ``video`` (or ``"video"`` itself, for frames) within which observations may depend on each other
+        in any way.
+    cov
+        Standard errors: ``"nonrobust"`` (equal variances), ``"HC3"`` (unequal variances), and with `cluster`
+        ``"CR2"``, ``"CR1"`` or ``"wild"`` (see Notes). With `cluster`, ``"nonrobust"`` stands for ``"CR2"``.
+    correction
+        For the features within each term, of each face; the intercept is not tested: ``"bonferroni"``, ``"holm"``,
+        ``"fdr_bh"``, ``"fdr_by"``, and with `permutations` ``"max_t"``.
+    residuals
+        Whether the result has the residuals. Not for frames.
+    confidence
+        Of the confidence intervals.
+    permutations
+        Draws for a permutation test instead of the t distribution; with no more than 200,000 arrangements all are
+        used. Not with `cluster`.
+    blocks
+        Coordinate on the units; units are exchanged within its levels only.
+    n_draws, wild_weights
+        Of the wild bootstrap: random weights a test, and their distribution, ``"rademacher"`` or ``"webb"``. By
+        default Webb's with fewer than 12 clusters.
+    seed
+        Of permutations and bootstrap.
+    client
+        A Dask client that shares the permutations; the result is the same.
+    statistic, min_valid, threshold
+        How frames become one value a unit, as for `facearray.stats.unit_values`.
+
+    Returns
+    -------
+    Dataset
+        With dims (term, face, feature): ``beta``, ``se``, ``t``, ``df``, ``p``, ``p_adjusted`` (equal to ``p`` without
+        a correction; NaN for the intercept), ``ci_low``, ``ci_high``, ``n`` (observations of the feature), and with
+        `residuals` ``residual`` with dims (unit, face, feature). Terms are named after the regressors, and
+        ``Intercept``. Attributes say what was done; `facearray.stats.describe` puts them into words.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or an option does not fit another; if a regressor is constant or collinear with others;
+        if there are fewer than 6 clusters; if the unit is the frame without `cluster`.
+    SchemaError
+        If ``ds`` does not follow the schema.
+
+    Warns
+    -----
+    UserWarning
+        If fewer than 5 clusters differ from the others in a regressor: then too many results are significant.
+
+    Notes
+    -----
+    A missing value of one feature leaves the other features alone: the design is solved once for all features that
+    miss the same units. df = n - rank.
+
+    Clustered standard errors are CR2 with degrees of freedom after Bell & McCaffrey, CR1 with G - 1 degrees of freedom,
+    or CR1 with p values and confidence limits of the wild cluster bootstrap-t; see `docs/statistics.md` for formulas,
+    references and measured false-positive rates. Frames are summed cluster by cluster while they are read, so that
+    memory does not grow with their number.
+
+    Permutation tests deal the values of a single regressor out to the units anew, and put residuals into another order
+    where there are several (Freedman & Lane 1983). A statistic is always studentised.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dims = ("video", "frame", "face", "feature")
+    >>> ds = xr.Dataset(
+    ...     {"features": (dims, np.array([1, 2, 2, 6, 5, 8], "f4").reshape(6, 1, 1, 1))},
+    ...     coords={
+    ...         "video": list("abcdef"),
+    ...         "feature": ["AU12"],
+    ...         "frame_number": (("video", "frame"), np.zeros((6, 1), int)),
+    ...         "condition": ("video", ["bad"] * 3 + ["good"] * 3),
+    ...     },
+    ... )
+    >>> result = regress(ds, "condition", contrasts={"condition": {"good": 1, "bad": -1}})
+    >>> result.beta.sel(term="condition").item(), result.df.sel(term="condition").item()
+    (2.333..., 4.0)
+    """
+    schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
+    request = Request(
+        outcomes=[str(name) for name in selectors.select(ds["features"], y)["feature"].to_numpy()],
+        contrasts=contrasts,
+        intercept=intercept,
+        unit=unit,
+        cluster=cluster,
+        options=Options(covariance(cov, cluster), confidence, n_draws, wild_weights, seed),
+        correction=correction,
+        residuals=residuals,
+        permutations=permutations,
+        blocks=blocks,
+    )
+    check(request, cov)
+    if unit == "frame" and cluster is not None:
+        fitted = fit_frames(ds, X, request, cluster)
+    else:
+        reduce = {"unit": unit, "statistic": statistic, "min_valid": min_valid, "threshold": threshold}
+        fitted = fit_units(ds, X, request, reduce, client)
+    result = result_dataset(fitted, request)
+    if fitted.few_treated:
+        warnings.warn(
+            f"fewer than 5 clusters differ from the others in {', '.join(fitted.few_treated)}: p is too small",
+            stacklevel=2,
+        )
+    return result

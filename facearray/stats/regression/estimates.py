@@ -1,0 +1,181 @@
+"""Fits of a design to outcomes, as arrays: coefficients with everything that a result reports about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facearray.stats.kernels.cluster import Sums, cluster_fit, cluster_sums, wild_bootstrap
+from facearray.stats.kernels.ols import complete_rows, ols, two_sided_p
+from facearray.stats.kernels.resampling import FreedmanLane, Labels, Orders, Slope, permutation_test
+
+__all__ = ["FEWEST_CLUSTERS", "Estimates", "Options", "fit_clusters", "fit_rows", "permute"]
+
+Covariance = Literal["nonrobust", "HC3", "CR1", "CR2", "wild"]
+
+#: Below this number of clusters, no standard error that uses them can be trusted.
+FEWEST_CLUSTERS = 6
+
+#: Below this number of clusters on one side of a comparison, the result is flagged.
+FEW_TREATED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How standard errors, confidence limits and p values are found."""
+
+    cov: Covariance
+    confidence: float = 0.95
+    n_draws: int = 9999
+    wild_weights: Literal["rademacher", "webb"] | None = None
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Estimates:
+    """Coefficients (k, m) of k terms for m outcomes, and what belongs to them.
+
+    ``n`` and ``n_clusters`` are (m,); ``few_treated`` (k, m) says where nearly all clusters have the same value of a
+    regressor; ``residual`` is (n, m), or None where residuals do not fit into memory; ``arrangements`` says by term how
+    many a permutation test used, and whether these were all.
+    """
+
+    beta: NDArray[np.float64]
+    se: NDArray[np.float64]
+    df: NDArray[np.float64]
+    p: NDArray[np.float64]
+    ci_low: NDArray[np.float64]
+    ci_high: NDArray[np.float64]
+    n: NDArray[np.int64]
+    n_clusters: NDArray[np.int64] | None = None
+    few_treated: NDArray[np.bool_] | None = None
+    residual: NDArray[np.float64] | None = None
+    p_max: NDArray[np.float64] | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    arrangements: dict[int, tuple[int, bool]] = field(default_factory=dict)
+
+    @classmethod
+    def empty(cls, k: int, m: int) -> Estimates:
+        """Make estimates that are all missing."""
+        beta, se, df, p, low, high = (np.full((k, m), np.nan) for _ in range(6))
+        return cls(beta, se, df, p, low, high, np.zeros(m, dtype=np.int64))
+
+    @property
+    def t(self) -> NDArray[np.float64]:
+        """Coefficients over their standard errors."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.beta / self.se
+
+
+def fit_rows(
+    X: NDArray[np.float64], Y: NDArray[np.float64], cluster: NDArray[np.intp] | None, options: Options
+) -> Estimates:
+    """Fit outcomes (n, m) on a design (n, k), in clusters (n,) where the covariance asks for them."""
+    plain = ols(X, Y, hc3=options.cov == "HC3")
+    if cluster is not None:
+        groups = (
+            (cluster_sums(X[rows], Y[np.ix_(rows, columns)], cluster[rows]), columns)
+            for rows, columns in complete_rows(Y)
+            if rows.any()
+        )
+        clustered = fit_clusters(groups, X.shape[1], Y.shape[1], options)
+        clustered.residual = plain.residual
+        return clustered
+    estimates = Estimates(plain.beta, plain.se, plain.df, *_limits(plain.beta, plain.se, plain.df, options), plain.n)
+    estimates.residual = plain.residual
+    return estimates
+
+
+def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int, options: Options) -> Estimates:
+    """Fit m outcomes on k regressors, known by their sums over clusters, one group of outcomes after the other."""
+    result = Estimates.empty(k, m)
+    result.n_clusters = np.zeros(m, dtype=np.int64)
+    result.few_treated = np.zeros((k, m), dtype=bool)
+    for sums, columns in groups:
+        result.n[columns], result.n_clusters[columns] = sums.n, len(sums.gram)
+        if len(sums.gram) < FEWEST_CLUSTERS:
+            continue
+        fit = cluster_fit(sums, "CR2" if options.cov == "CR2" else "CR1")
+        result.beta[:, columns], result.se[:, columns], result.df[:, columns] = fit.beta, fit.se, fit.df
+        result.few_treated[:, columns] = (_clusters_that_differ(sums) < FEW_TREATED)[:, None]
+        if options.cov == "wild":
+            weights = options.wild_weights or ("webb" if len(sums.gram) < 12 else "rademacher")
+            wild = wild_bootstrap(
+                sums, n_draws=options.n_draws, weights=weights, level=options.confidence, seed=options.seed
+            )
+            found = wild.p, wild.ci_low, wild.ci_high
+            result.details |= {"wild_weights": weights, "n_draws": wild.n_draws}
+        else:
+            found = _limits(fit.beta, fit.se, fit.df, options)
+        result.p[:, columns], result.ci_low[:, columns], result.ci_high[:, columns] = found
+    return result
+
+
+def _limits(
+    beta: NDArray[np.float64], se: NDArray[np.float64], df: NDArray[np.float64], options: Options
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """P value and confidence limits by the t distribution."""
+    from scipy.special import stdtrit
+
+    usable = np.isfinite(df) & (df > 0)
+    half = np.where(usable, stdtrit(np.where(usable, df, 1.0), (1 + options.confidence) / 2), np.nan) * se
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = beta / se
+    return two_sided_p(t, df), beta - half, beta + half
+
+
+def _clusters_that_differ(sums: Sums) -> NDArray[np.intp]:
+    """Clusters (k,) that tell something about each regressor: it varies in them, or its value is not the usual one.
+
+    A regressor that is the same everywhere is no comparison, and is said to differ in all clusters.
+    """
+    n_clusters, n_regressors = sums.totals.shape
+    means = sums.totals / sums.sizes[:, None]
+    squares = np.diagonal(sums.gram, axis1=1, axis2=2)
+    varies = squares - sums.sizes[:, None] * means**2 > 1e-9 * squares
+    differ = np.empty(n_regressors, dtype=np.intp)
+    for j in range(n_regressors):
+        values, count = np.unique(means[~varies[:, j], j].round(9), return_counts=True)
+        same_everywhere = len(values) == 1 and not varies[:, j].any()
+        differ[j] = n_clusters if same_everywhere else n_clusters - count.max(initial=0)
+    return differ
+
+
+def permute(
+    estimates: Estimates,
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    tested: NDArray[np.intp],
+    *,
+    n_permutations: int,
+    blocks: NDArray[np.intp] | None,
+    seed: int,
+    client: Any,
+) -> None:
+    """Replace the p values of the tested terms by those of permutations.
+
+    A regressor that has nothing but an intercept beside it is dealt out to the units anew; beside others, the
+    residuals of the outcomes are put into another order (Freedman & Lane 1983).
+    """
+    # units of a block side by side
+    order = np.arange(len(X)) if blocks is None else np.argsort(blocks, kind="stable")
+    X, Y = X[order], Y[order]
+    blocks = None if blocks is None else blocks[order]
+    estimates.p[:] = np.nan
+    estimates.p_max = np.full(estimates.p.shape, np.nan)
+    for j in tested:
+        x, others = X[:, j], np.delete(X, j, axis=1)
+        simple = others.shape[1] == 1
+        statistic = Slope(Y) if simple else FreedmanLane(Y, x, others)
+        arrangements = Labels(x, blocks) if simple else Orders(len(x), blocks)
+        identity = x[None] if simple else np.arange(len(x))[None]
+        observed = np.where(np.isnan(estimates.se[j]), np.nan, statistic(identity)[0])
+        result = permutation_test(
+            statistic, observed, arrangements, n_permutations=n_permutations, seed=seed, client=client
+        )
+        estimates.p[j], estimates.p_max[j] = result.p, result.p_max
+        estimates.arrangements[int(j)] = (result.n_arrangements, result.exact)

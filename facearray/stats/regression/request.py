@@ -1,0 +1,137 @@
+"""What is asked of a regression, checked, and what comes out of its fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from facearray.errors import InputError, unknown_names
+from facearray.stats.corrections import METHODS
+from facearray.stats.regression.design import Codes
+from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Covariance, Estimates, Options
+
+__all__ = ["Fitted", "Request", "check", "check_clusters", "covariance", "some"]
+
+COVARIANCES = ("nonrobust", "HC3", "CR1", "CR2", "wild")
+CLUSTERED = ("CR1", "CR2", "wild")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The arguments of `facearray.stats.regress`."""
+
+    outcomes: list[str]
+    contrasts: Codes | None
+    intercept: bool
+    unit: str
+    cluster: str | None
+    options: Options
+    correction: str | None
+    residuals: bool
+    permutations: int
+    blocks: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Estimates of each face, and what is said about all of them."""
+
+    terms: list[str]
+    faces: NDArray[Any]
+    by_face: list[Estimates]
+    coding: list[str]
+    attrs: dict[str, Any]
+    labels: NDArray[Any] | None = None
+
+    @property
+    def few_treated(self) -> list[str]:
+        """Terms in which nearly all clusters are the same."""
+        few: set[int] = set()
+        for estimates in self.by_face:
+            if estimates.few_treated is not None:
+                few |= {i for i, flags in enumerate(estimates.few_treated) if flags.any()}
+        return [self.terms[i] for i in sorted(few)]
+
+
+def covariance(cov: Covariance, cluster: str | None) -> Covariance:
+    """Covariance that is meant: with clusters never one that ignores them."""
+    return "CR2" if cluster is not None and cov == "nonrobust" else cov
+
+
+def check(request: Request, cov: str) -> None:
+    """Check that the options of a request fit together.
+
+    Raises
+    ------
+    InputError
+        With all problems.
+    """
+    problems = [*_covariance_problems(request, cov), *_resampling_problems(request)]
+    if request.correction not in (None, "max_t", *METHODS):
+        raise unknown_names("correction", [str(request.correction)], [*METHODS, "max_t"])
+    if not 0 < request.options.confidence < 1:
+        problems.append(f"found confidence={request.options.confidence}; expected a share between 0 and 1")
+    if request.unit == "frame" and request.residuals:
+        problems.append("found residuals=True with unit='frame'; expected another unit: frames are not kept")
+    if problems:
+        raise InputError("; ".join(problems))
+
+
+def _covariance_problems(request: Request, cov: str) -> Iterator[str]:
+    if cov not in COVARIANCES:
+        yield f"found cov={cov!r}; expected one of {', '.join(COVARIANCES)}"
+    elif cov in CLUSTERED and request.cluster is None:
+        yield f"found cov={cov!r} without cluster; name the coordinate that tells the clusters apart"
+    elif cov == "HC3" and request.cluster is not None:
+        yield "found cov='HC3' with cluster; HC3 takes observations as independent: use CR2, CR1 or wild"
+    if request.unit == "frame" and request.cluster is None:
+        yield (
+            "found unit='frame' without cluster; the frames of a video are no independent observations, and as such "
+            "give up to ten times too many significant results: use unit='video', or cluster='video'"
+        )
+    if request.options.wild_weights not in (None, "rademacher", "webb"):
+        yield f"found wild_weights={request.options.wild_weights!r}; expected 'rademacher' or 'webb'"
+    if request.options.n_draws < 99:
+        yield f"found n_draws={request.options.n_draws}; expected at least 99"
+
+
+def _resampling_problems(request: Request) -> Iterator[str]:
+    if request.permutations < 0:
+        yield f"found permutations={request.permutations}; expected 0 or more"
+    if request.permutations:
+        if request.cluster is not None or request.options.cov != "nonrobust":
+            yield (
+                "found permutations with cluster or a robust cov; permute independent units instead (unit=, blocks=), "
+                "or use cov='wild'"
+            )
+        if not request.intercept:
+            yield "found permutations with intercept=False; expected an intercept"
+        return
+    if request.blocks is not None:
+        yield "found blocks without permutations; expected permutations > 0"
+    if request.correction == "max_t":
+        yield "found correction='max_t' without permutations; expected permutations > 0"
+
+
+def check_clusters(n_clusters: int, cluster: str) -> None:
+    """Check that there are enough clusters for a standard error.
+
+    Raises
+    ------
+    InputError
+        If there are not.
+    """
+    if n_clusters < FEWEST_CLUSTERS:
+        raise InputError(
+            f"found {n_clusters} clusters of {cluster!r}; expected at least {FEWEST_CLUSTERS}: with fewer, no standard "
+            f"error can be trusted; average within clusters instead (unit={cluster!r})"
+        )
+
+
+def some(names: Iterable[Any]) -> str:
+    """Write names one after the other, the first ten."""
+    shown = [str(name) for name in names]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

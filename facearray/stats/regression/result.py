@@ -1,0 +1,111 @@
+"""The Dataset that a regression returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from facearray.stats.corrections import adjust
+from facearray.stats.regression.design import INTERCEPT
+from facearray.stats.regression.request import Fitted, Request, some
+
+__all__ = ["result_dataset"]
+
+_TEXT = np.dtypes.StringDType()
+
+
+def result_dataset(fitted: Fitted, request: Request) -> xr.Dataset:
+    """Label the estimates, correct the p values, and say what was done."""
+    dims = ("term", "face", "feature")
+    values = {
+        name: np.stack([getattr(e, name) for e in fitted.by_face], axis=1)
+        for name in ("beta", "se", "t", "df", "p", "ci_low", "ci_high")
+    }
+    tested = np.array([term != INTERCEPT for term in fitted.terms])
+    values["p_adjusted"] = np.full_like(values["p"], np.nan)
+    if request.correction == "max_t":
+        largest = [e.p_max for e in fitted.by_face if e.p_max is not None]
+        values["p_adjusted"][tested] = np.stack(largest, axis=1)[tested]
+    else:
+        values["p_adjusted"][tested] = adjust(values["p"][tested], request.correction, axis=-1)
+    n = np.stack([e.n for e in fitted.by_face])
+    values["n"] = np.broadcast_to(n, (len(fitted.terms), *n.shape)).copy()
+    order = ("beta", "se", "t", "p", "p_adjusted", "df", "ci_low", "ci_high", "n")
+    result = xr.Dataset(
+        {name: (dims, values[name]) for name in order},
+        coords={
+            "term": np.array(fitted.terms, dtype=_TEXT),
+            "face": fitted.faces,
+            "feature": np.array(request.outcomes, dtype=_TEXT),
+        },
+    )
+    if request.residuals and fitted.labels is not None:
+        result = result.assign_coords({request.unit: fitted.labels})
+        stacked = np.stack([e.residual for e in fitted.by_face if e.residual is not None], axis=1)
+        result["residual"] = ((request.unit, "face", "feature"), stacked)
+    return result.assign_attrs(_attrs(fitted, request, result))
+
+
+def _attrs(fitted: Fitted, request: Request, result: xr.Dataset) -> dict[str, Any]:
+    options = request.options
+    attrs: dict[str, Any] = fitted.attrs | {
+        "method": "regress",
+        "test": "permutation test" if request.permutations else "t-test",
+        "cov": options.cov,
+        "confidence": options.confidence,
+        "correction": request.correction or "none",
+        "family": f"the {len(request.outcomes)} features within each term, of each face",
+        "coding": fitted.coding,
+        "notes": _notes(fitted, request, result),
+    }
+    if request.cluster is not None:
+        attrs |= {"cluster": request.cluster, "n_clusters": int(max(_counts(fitted)))}
+    if options.cov == "wild":
+        attrs["seed"] = options.seed
+        for estimates in fitted.by_face:
+            attrs |= estimates.details
+    if request.permutations:
+        used = {j: found for e in fitted.by_face for j, found in e.arrangements.items()}
+        attrs |= {
+            "seed": options.seed,
+            "permutations": [
+                f"{fitted.terms[j]}: {'all ' if exact else ''}{n} arrangements, smallest possible p "
+                f"{1 / (n if exact else n + 1):.2g}"
+                for j, (n, exact) in sorted(used.items())
+            ],
+        }
+    return attrs
+
+
+def _counts(fitted: Fitted) -> list[int]:
+    return [int(e.n_clusters.max(initial=0)) for e in fitted.by_face if e.n_clusters is not None]
+
+
+def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
+    """Say what a reader has to know before trusting the numbers."""
+    notes = []
+    names = np.array(request.outcomes)
+
+    def name(where: xr.DataArray) -> str:
+        return some(names[where.any([d for d in where.dims if d != "feature"]).to_numpy()])
+
+    no_values, no_df = result["n"] == 0, result["df"] <= 0
+    undetermined = result["beta"].isnull() & ~no_values
+    no_variance = result["se"].isnull() & result["beta"].notnull() & ~no_df
+    for where, text in (
+        (no_values, "no observation with a value"),
+        (undetermined, "too few observations or clusters with a value to tell the regressors apart"),
+        (no_df, "as many coefficients as observations, so no standard errors"),
+        (no_variance, "no residual variance (a constant feature, or one that the regressors give exactly)"),
+    ):
+        if where.any():
+            notes.append(f"{text}: {name(where)}")
+    if request.options.cov == "CR2" and (result["df"] < 4).any():
+        few = result["df"] < 4
+        terms = some(result["term"].to_numpy()[few.any(["face", "feature"]).to_numpy()])
+        notes.append(f"fewer than 4 degrees of freedom, so p is approximate at best: {terms}")
+    if fitted.few_treated:
+        notes.append(f"fewer than 5 clusters differ from the others, so p is too small: {some(fitted.few_treated)}")
+    return notes

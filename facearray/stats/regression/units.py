@@ -1,0 +1,186 @@
+"""Regression of values of units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray.errors import InputError
+from facearray.stats.regression.design import (
+    INTERCEPT,
+    Design,
+    Regressors,
+    check_determined,
+    formula_matrix,
+    is_formula,
+    regressor_names,
+)
+from facearray.stats.regression.estimates import Estimates, fit_rows, permute
+from facearray.stats.regression.request import Fitted, Request, check_clusters, some
+from facearray.stats.units import UnitValues, levels, unit_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from distributed import Client
+
+__all__ = ["fit_units"]
+
+
+def fit_units(
+    ds: xr.Dataset,
+    X: str | Iterable[str] | pd.DataFrame,
+    request: Request,
+    reduce: Mapping[str, Any],
+    client: Client | None,
+) -> Fitted:
+    """Reduce a Dataset to units, and fit these face by face.
+
+    Parameters
+    ----------
+    ds, X, request
+        As asked for.
+    reduce
+        Arguments of `facearray.stats.unit_values`.
+    client
+        A Dask client to share permutations with.
+
+    Raises
+    ------
+    InputError
+        If a regressor is unknown, constant or collinear, or there are too few clusters.
+    """
+    if not isinstance(X, str) and not hasattr(X, "columns"):
+        X = list(X)
+    formula = is_formula(X, ds)
+    named = (
+        _formula_names(str(X), ds) if formula else Regressors([]) if hasattr(X, "columns") else regressor_names(ds, X)
+    )
+    features = list(dict.fromkeys([*request.outcomes, *named.features]))
+    units = unit_values(ds, features=features, **reduce)
+    cluster = None if request.cluster is None else levels(_unit_coordinate(units, request.cluster))[1]
+    blocks = None if request.blocks is None else levels(_unit_coordinate(units, request.blocks))[1]
+    for name, codes in ((request.cluster, cluster), (request.blocks, blocks)):
+        if codes is not None and (codes < 0).any():
+            raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
+    columns = [list(units.features).index(name) for name in request.outcomes]
+    designs = [_unit_design(X, formula, named, units, face, request) for face in range(len(units.faces))]
+    complete: list[NDArray[np.bool_]] = [np.atleast_1d(~np.isnan(matrix).any(axis=1)) for _, matrix, _ in designs]
+    if not any(rows.any() for rows in complete):
+        raise InputError(f"found no {request.unit} that has a value of every regressor; expected some")
+    terms, _, coding = designs[0]
+    there = np.logical_or.reduce(complete)
+    if cluster is not None and request.cluster is not None:
+        check_clusters(len(np.unique(cluster[there])), request.cluster)
+    estimates = []
+    for face, (_, matrix, _) in enumerate(designs):
+        rows = complete[face] & ~np.isnan(units.values[:, face, columns]).all(axis=1)
+        if rows.any():
+            check_determined(matrix[rows], terms, f"{request.unit}s")
+        estimates.append(_fit_face(matrix, units.values[:, face, columns], complete[face], cluster, request))
+        if request.permutations and rows.any():
+            tested = np.array([i for i, term in enumerate(terms) if term != INTERCEPT])
+            permute(
+                estimates[face],
+                matrix[complete[face]],
+                units.values[complete[face]][:, face, columns],
+                tested,
+                n_permutations=request.permutations,
+                blocks=None if blocks is None else blocks[complete[face]],
+                seed=request.options.seed,
+                client=client,
+            )
+    without = [f"{label}: no value of a regressor" for label in units.labels[~there].tolist()]
+    attrs = units.attrs | {"excluded": [*units.attrs["excluded"], *without], "n": int(there.sum())}
+    return Fitted(terms, units.faces, estimates, coding, attrs, units.labels)
+
+
+def _formula_names(formula: str, ds: xr.Dataset) -> Regressors:
+    """All coordinates, and the features that the formula names."""
+    import re
+
+    words = set(re.findall(r"\w+", formula))
+    return Regressors([], [str(name) for name in ds["feature"].to_numpy() if str(name) in words])
+
+
+def _unit_design(
+    X: Any, formula: bool, named: Regressors, units: UnitValues, face: int, request: Request
+) -> tuple[list[str], NDArray[np.float64], list[str]]:
+    """Terms, design (n_unit, k) of one face, and coding."""
+    import pandas as pd
+
+    contrasts = dict(request.contrasts or {})
+    place = {str(name): i for i, name in enumerate(units.features)}
+    if hasattr(X, "columns"):
+        values = {str(name): column.to_numpy() for name, column in _rows_of_units(X, units).items()}
+        names = list(values)
+    elif formula:
+        values = {name: array for name, array in units.coords.items() if name.isidentifier()}
+        values |= {name: units.values[:, face, place[name]] for name in named.features}
+        names = list(values)
+    else:
+        values = {
+            name: units.values[:, face, place[name]] if name in named.features else _unit_coordinate(units, name)
+            for name in named.names
+        }
+        names = named.names
+    unused = [name for name in contrasts if name not in values]
+    if unused:
+        raise InputError(f"found contrasts for {some(unused)}; expected names among the regressors: {some(names)}")
+    if not formula:
+        design = Design.of(values, contrasts=contrasts, intercept=request.intercept, names=names)
+        return design.terms, design.matrix(values), design.coding
+    coded = Design.of(values, contrasts=contrasts, intercept=False, names=list(contrasts))
+    table = pd.DataFrame({n: v.astype(object) if v.dtype.kind == "T" else v for n, v in values.items()})
+    table = table.assign(**{column.term: column.numbers(values[column.source]) for column in coded.columns})
+    terms, matrix, coding = formula_matrix(X, table, intercept=request.intercept)
+    return terms, matrix, [*coded.coding, *coding]
+
+
+def _rows_of_units(X: pd.DataFrame, units: UnitValues) -> pd.DataFrame:
+    """Rows of a table for each unit, in the order of the units."""
+    labels = [str(label) for label in X.index]
+    twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
+    missing = sorted({str(label) for label in units.labels} - set(labels))
+    if twice or missing:
+        found = [f"{some(twice)} more than once"] * bool(twice) + [f"no row for {some(missing)}"] * bool(missing)
+        raise InputError(
+            f"found {' and '.join(found)} in the table of regressors; expected one row a {units.unit}, with the labels "
+            "as its index: use set_index"
+        )
+    position = {label: i for i, label in enumerate(labels)}
+    return X.iloc[[position[str(label)] for label in units.labels]]
+
+
+def _unit_coordinate(units: UnitValues, name: str) -> NDArray[Any]:
+    if name == units.unit:
+        return units.labels
+    if name in units.coords:
+        return units.coords[name]
+    if name in units.varying:
+        raise InputError(
+            f"found several values of {name!r} within a {units.unit}; expected one: use a smaller unit, or a "
+            f"coordinate of the {units.unit}s"
+        )
+    raise InputError(
+        f"found {name!r} on frames or faces; expected a coordinate of the {units.unit}s: use unit='frame' with cluster="
+    )
+
+
+def _fit_face(
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    rows: NDArray[np.bool_],
+    cluster: NDArray[np.intp] | None,
+    request: Request,
+) -> Estimates:
+    fitted = fit_rows(X[rows], Y[rows], None if cluster is None else cluster[rows], request.options)
+    if not request.residuals:
+        return replace(fitted, residual=None)
+    residual = np.full(Y.shape, np.nan)
+    residual[rows] = fitted.residual
+    return replace(fitted, residual=residual)

@@ -1,0 +1,411 @@
+"""Tests of means: one sample, pairs, two samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray import schema
+from facearray.errors import InputError, unknown_names
+from facearray.stats.corrections import METHODS, adjust
+from facearray.stats.kernels.effects import effect_size
+from facearray.stats.kernels.means import MeanTest, one_sample, two_sample
+from facearray.stats.kernels.resampling import (
+    Labels,
+    PermutationResult,
+    SignFlip,
+    Signs,
+    TwoSample,
+    permutation_test,
+)
+from facearray.stats.regression.request import some
+from facearray.stats.units import UnitValues, levels, unit_values
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["ttest"]
+
+
+def ttest(
+    ds: xr.Dataset,
+    by: str | None = None,
+    *,
+    y: str | Iterable[str] = "aus",
+    groups: Sequence[Any] | None = None,
+    popmean: float = 0.0,
+    paired: str | None = None,
+    equal_var: bool = False,
+    unit: str = "video",
+    correction: str | None = None,
+    confidence: float = 0.95,
+    permutations: int = 0,
+    blocks: str | None = None,
+    seed: int = 0,
+    client: Client | None = None,
+    statistic: str = "mean",
+    min_valid: float = 0.5,
+    threshold: float | None = None,
+) -> xr.Dataset:
+    """Test means of features against a number, in pairs, or between two groups.
+
+    Parameters
+    ----------
+    ds
+        Detections with dims (video, frame, face, feature). The frames of a unit are reduced to one value first.
+    by
+        Coordinate that tells two groups apart. Without it, the mean of all units is tested against `popmean`.
+    y
+        Features to test, as for `facearray.selectors.select`.
+    groups
+        Two levels of `by`, first minus second; units of other levels are left out. By default `by` has to have two
+        levels, and the difference is the second minus the first in alphabetical order.
+    popmean
+        What the mean is under the null hypothesis, or the mean difference of pairs.
+    paired
+        Coordinate that says which units belong together, such as ``"subject"``. Several units of one pair and group
+        are averaged; pairs that lack a group are excluded.
+    equal_var
+        For two groups without pairs: Student's test, which pools the variances, instead of Welch's.
+    unit
+        What an observation is: ``"video"`` or another coordinate on ``video``. Frames are no independent observations;
+        see `facearray.stats.regress` for frames in clusters.
+    correction
+        For the features of each face: ``"bonferroni"``, ``"holm"``, ``"fdr_bh"``, ``"fdr_by"``, and with `permutations`
+        ``"max_t"``.
+    confidence
+        Of the confidence intervals.
+    permutations
+        Draws for a permutation test instead of the t distribution; with no more than 200,000 arrangements all are
+        used. Groups are dealt out anew; the signs of one sample and of pairs are flipped.
+    blocks
+        Coordinate on the units; units are exchanged between groups within its levels only.
+    seed
+        Of the permutations.
+    client
+        A Dask client that shares the permutations; the result is the same.
+    statistic, min_valid, threshold
+        How frames become one value a unit, as for `facearray.stats.unit_values`.
+
+    Returns
+    -------
+    Dataset
+        With dims (face, feature): ``difference`` (of the mean from `popmean`, or of the groups), ``se``, ``t``, ``p``,
+        ``p_adjusted`` (equal to ``p`` without a correction), ``df``, ``ci_low``, ``ci_high`` (of the difference), ``n``
+        (units or pairs with a value), Cohen's ``d`` with ``d_ci_low`` and ``d_ci_high``, and Hedges' ``g``. With `by`
+        also ``mean``, ``std`` and ``n_group`` of each group, with a dim named like `by`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, there are not two groups, or an option does not fit another.
+    SchemaError
+        If ``ds`` does not follow the schema.
+
+    Notes
+    -----
+    d is the difference over the standard deviation: of the values for one sample, of the differences for pairs (often
+    called d_z), pooled over both groups otherwise, also for Welch's test. Its interval is by the noncentral t
+    distribution.
+
+    A missing value leaves a unit out for that feature only, and a pair with it. In a permutation of groups a missing
+    value stays with its unit. Sign flips assume a distribution that is symmetric around `popmean`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dims = ("video", "frame", "face", "feature")
+    >>> ds = xr.Dataset(
+    ...     {"features": (dims, np.array([1, 2, 3, 6, 5, 7], "f4").reshape(6, 1, 1, 1))},
+    ...     coords={
+    ...         "video": list("abcdef"),
+    ...         "feature": ["AU12"],
+    ...         "frame_number": (("video", "frame"), np.zeros((6, 1), int)),
+    ...         "condition": ("video", ["bad"] * 3 + ["good"] * 3),
+    ...     },
+    ... )
+    >>> ttest(ds, "condition").t.item(), ttest(ds, "condition", permutations=1).p.item()
+    (4.898..., 0.1)
+    """
+    schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
+    _check(by, groups, popmean, paired, equal_var, unit, correction, confidence, permutations, blocks)
+    units = unit_values(ds, unit=unit, features=y, statistic=statistic, min_valid=min_valid, threshold=threshold)
+    sample = _sample(units, by, groups, paired, blocks)
+    tests = [_test_face(sample, face, popmean, equal_var, confidence) for face in range(len(units.faces))]
+    permuted = None
+    if permutations:
+        permuted = [
+            _permute_face(sample, face, test, popmean, equal_var, permutations, seed, client)
+            for face, test in enumerate(tests)
+        ]
+    return _result(units, sample, tests, permuted, by, popmean, paired, equal_var, correction, confidence, seed)
+
+
+def _check(
+    by: str | None,
+    groups: Sequence[Any] | None,
+    popmean: float,
+    paired: str | None,
+    equal_var: bool,
+    unit: str,
+    correction: str | None,
+    confidence: float,
+    permutations: int,
+    blocks: str | None,
+) -> None:
+    two_samples = by is not None and paired is None
+    wrong = {
+        "unit='frame'; the frames of a video are no independent observations, and as such give up to ten times too "
+        "many significant results: use unit='video', or facearray.stats.regress with cluster='video'": unit == "frame",
+        "groups or paired without by; name the coordinate that tells the groups apart": by is None
+        and (groups is not None or paired is not None),
+        "popmean with two groups; it belongs to one sample or pairs": two_samples and popmean != 0,
+        "equal_var with one sample or pairs; it belongs to two groups": equal_var and not two_samples,
+        "blocks with one sample or pairs, whose signs are flipped one by one": blocks is not None and not two_samples,
+        "blocks or correction='max_t' without permutations; expected permutations > 0": not permutations
+        and (blocks is not None or correction == "max_t"),
+        f"permutations={permutations}; expected 0 or more": permutations < 0,
+        f"confidence={confidence}; expected a share between 0 and 1": not 0 < confidence < 1,
+        f"groups={groups!r}; expected two different levels": groups is not None
+        and (len(groups) != 2 or groups[0] == groups[1]),
+    }
+    problems = [text for text, is_wrong in wrong.items() if is_wrong]
+    if problems:
+        raise InputError("; ".join(f"found {text}" for text in problems))
+    if correction not in (None, "max_t", *METHODS):
+        raise unknown_names("correction", [str(correction)], [*METHODS, "max_t"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Values (n, n_face, n_feature) of one sample or of pairs' differences; or of two groups, ``first`` and other.
+
+    ``by_group`` has the values of both groups of pairs. ``excluded`` lists units and pairs that were left out.
+    """
+
+    values: NDArray[np.float64]
+    first: NDArray[np.bool_] | None
+    blocks: NDArray[np.intp] | None
+    names: tuple[Any, Any] | None
+    by_group: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+    excluded: list[str]
+    kind: str
+
+
+def _sample(
+    units: UnitValues, by: str | None, groups: Sequence[Any] | None, paired: str | None, blocks: str | None
+) -> _Sample:
+    if by is None:
+        return _Sample(units.values, None, None, None, None, [], "one-sample t-test")
+    level_names, codes = levels(_coordinate(units, by))
+    minuend, subtrahend = _two_levels(by, level_names.tolist(), groups)
+    first, second = codes == minuend, codes == subtrahend
+    names = (level_names[minuend], level_names[subtrahend])
+    left_out = units.labels[~(first | second)].tolist()
+    excluded = [f"{label}: not in the groups compared" for label in left_out]
+    if paired is not None:
+        return _pairs(units, paired, first, second, names, excluded)
+    used = first | second
+    in_blocks = None
+    if blocks is not None:
+        in_blocks = levels(_coordinate(units, blocks))[1]
+        if (in_blocks[used] < 0).any():
+            raise InputError(
+                f"found units without {blocks}: {some(units.labels[used & (in_blocks < 0)])}; give them one"
+            )
+        in_blocks = in_blocks[used]
+    parts = units.values[first], units.values[second]
+    return _Sample(units.values[used], first[used], in_blocks, names, parts, excluded, "two-sample t-test")
+
+
+def _two_levels(by: str, found: list[Any], groups: Sequence[Any] | None) -> tuple[int, int]:
+    if groups is None:
+        if len(found) != 2:
+            raise InputError(
+                f"found {len(found)} levels of {by!r} ({some(found) or 'none'}); expected two: name them with groups="
+            )
+        return 1, 0
+    unknown = [str(level) for level in groups if level not in found]
+    if unknown:
+        raise unknown_names(f"level of {by!r}", unknown, [str(level) for level in found])
+    return found.index(groups[0]), found.index(groups[1])
+
+
+def _pairs(
+    units: UnitValues,
+    paired: str,
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    names: tuple[Any, Any],
+    excluded: list[str],
+) -> _Sample:
+    pairs, codes = levels(_coordinate(units, paired))
+    used = (first | second) & (codes >= 0)
+    excluded = excluded + [f"{label}: no {paired}" for label in units.labels[(first | second) & (codes < 0)].tolist()]
+    means = []
+    for group in (first & used, second & used):
+        there = ~np.isnan(units.values)
+        total, n = np.zeros((len(pairs), *units.values.shape[1:])), np.zeros((len(pairs), *units.values.shape[1:]))
+        np.add.at(total, codes[group], np.where(there, units.values, 0)[group])
+        np.add.at(n, codes[group], there[group])
+        with np.errstate(invalid="ignore"):
+            means.append(total / n)
+    difference = means[0] - means[1]
+    whole = ~np.isnan(difference).all(axis=(1, 2))
+    if not whole.any():
+        raise InputError(f"found no {paired} with values in both groups, {str(names[0])!r} and {str(names[1])!r}")
+    excluded = excluded + [f"{paired} {label}: not in both groups" for label in pairs[~whole].tolist()]
+    parts = means[0][whole], means[1][whole]
+    return _Sample(difference[whole], None, None, names, parts, excluded, "paired t-test")
+
+
+def _coordinate(units: UnitValues, name: str) -> NDArray[Any]:
+    if name == units.unit:
+        return units.labels
+    if name in units.coords:
+        return units.coords[name]
+    if name in units.varying:
+        raise InputError(
+            f"found several values of {name!r} within a {units.unit}; expected one: use a smaller unit, with paired= "
+            f"for what belongs together"
+        )
+    raise unknown_names(f"coordinate of {units.unit}s", [name], list(units.coords))
+
+
+def _test_face(sample: _Sample, face: int, popmean: float, equal_var: bool, confidence: float) -> MeanTest:
+    values = sample.values[:, face]
+    if sample.first is None:
+        return one_sample(values - popmean, confidence=confidence)
+    return two_sample(values[sample.first], values[~sample.first], equal_var=equal_var, confidence=confidence)
+
+
+def _permute_face(
+    sample: _Sample,
+    face: int,
+    test: MeanTest,
+    popmean: float,
+    equal_var: bool,
+    n_permutations: int,
+    seed: int,
+    client: Client | None,
+) -> PermutationResult:
+    values = sample.values[:, face]
+    if sample.first is None:
+        return permutation_test(
+            statistic := SignFlip(values - popmean),
+            np.where(np.isnan(test.se), np.nan, statistic(np.ones((1, len(values))))[0]),
+            Signs(len(values)),
+            n_permutations=n_permutations,
+            seed=seed,
+            client=client,
+        )
+    labels = sample.first.astype(float)
+    return permutation_test(
+        two := TwoSample(values, equal_var),
+        np.where(np.isnan(test.se), np.nan, two(labels[None])[0]),
+        Labels(labels, sample.blocks),
+        n_permutations=n_permutations,
+        seed=seed,
+        client=client,
+    )
+
+
+def _result(
+    units: UnitValues,
+    sample: _Sample,
+    tests: list[MeanTest],
+    permuted: list[PermutationResult] | None,
+    by: str | None,
+    popmean: float,
+    paired: str | None,
+    equal_var: bool,
+    correction: str | None,
+    confidence: float,
+    seed: int,
+) -> xr.Dataset:
+    names = ("difference", "se", "t", "p", "df", "ci_low", "ci_high", "d", "df_d", "n_effective", "n")
+    values = {name: np.stack([getattr(test, name) for test in tests]) for name in names}
+    if permuted is not None:
+        values["p"] = np.stack([found.p for found in permuted])
+    if correction == "max_t" and permuted is not None:
+        values["p_adjusted"] = np.stack([found.p_max for found in permuted])
+    else:
+        values["p_adjusted"] = adjust(values["p"], correction, axis=-1)
+    effect = effect_size(values.pop("d"), values.pop("df_d"), values.pop("n_effective"), level=confidence)
+    values |= {"d": effect.d, "d_ci_low": effect.ci_low, "d_ci_high": effect.ci_high, "g": effect.g}
+    values["n"] = values["n"].astype(np.int64)
+    order = "difference se t p p_adjusted df ci_low ci_high n d d_ci_low d_ci_high g".split()
+    result = xr.Dataset(
+        {name: (("face", "feature"), values[name]) for name in order},
+        coords={"face": units.faces, "feature": units.features},
+    )
+    if by is not None and sample.names is not None and sample.by_group is not None:
+        result = result.merge(_of_groups(by, sample.names, sample.by_group))
+    attrs = units.attrs
+    attrs |= {
+        "method": "ttest",
+        "test": _name(sample.kind, equal_var),
+        "p_from": "the t distribution" if permuted is None else "permutations",
+        "contrast": f"mean - {popmean:g}" if sample.names is None else f"{sample.names[0]} - {sample.names[1]}",
+        "n": len(sample.values),
+        "excluded": [*attrs["excluded"], *sample.excluded],
+        "confidence": confidence,
+        "correction": correction or "none",
+        "family": f"the {len(units.features)} features of each face",
+        "notes": _notes(result),
+    }
+    if by is not None:
+        attrs["by"] = by
+    if paired is not None:
+        attrs["paired"] = paired
+    if permuted is not None:
+        attrs |= {
+            "seed": seed,
+            "n_permutations": permuted[0].n_arrangements,
+            "permutations_exact": int(permuted[0].exact),
+            "p_min": permuted[0].p_min,
+        }
+    return result.assign_attrs(attrs)
+
+
+def _name(kind: str, equal_var: bool) -> str:
+    if kind == "two-sample t-test":
+        return "Student's t-test" if equal_var else "Welch's t-test"
+    return kind
+
+
+def _of_groups(by: str, names: tuple[Any, Any], parts: tuple[NDArray[np.float64], NDArray[np.float64]]) -> xr.Dataset:
+    """Mean, standard deviation and count of both groups, or of both sides of the pairs that are used."""
+    tests = [[one_sample(part[:, face]) for face in range(part.shape[1])] for part in parts]
+
+    def stack(of: Any) -> NDArray[np.float64]:
+        return np.array([[of(test) for test in faces] for faces in tests])
+
+    dims = (by, "face", "feature")
+    return xr.Dataset(
+        {
+            "mean": (dims, stack(lambda test: test.difference)),
+            "std": (dims, stack(lambda test: test.se * np.sqrt(test.n))),
+            "n_group": (dims, stack(lambda test: test.n).astype(np.int64)),
+        },
+        coords={by: list(names)},
+    )
+
+
+def _notes(result: xr.Dataset) -> list[str]:
+    def name(where: xr.DataArray) -> str:
+        return some(result["feature"].to_numpy()[where.any("face").to_numpy()])
+
+    few = result["df"].isnull()
+    no_variance = result["se"].isnull() & ~few & result["difference"].notnull()
+    notes = []
+    if few.any():
+        notes.append(f"too few units with a value for a test: {name(few)}")
+    if no_variance.any():
+        notes.append(f"no variance: {name(no_variance)}")
+    return notes
