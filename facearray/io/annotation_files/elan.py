@@ -86,7 +86,11 @@ def _medium(path: str, root: Element) -> tuple[str, float]:
     if chosen is None:
         return file_name(unquote(header.get("MEDIA_FILE", ""))), 0.0
     address = chosen.get("MEDIA_URL") or chosen.get("RELATIVE_MEDIA_URL") or ""
-    return file_name(unquote(address)), float(chosen.get("TIME_ORIGIN") or 0)
+    origin = chosen.get("TIME_ORIGIN") or "0"
+    try:
+        return file_name(unquote(address)), float(int(origin))
+    except ValueError:
+        raise ReadError(f"{path}: found TIME_ORIGIN {origin!r} of a medium; expected whole milliseconds") from None
 
 
 @dataclass(frozen=True, slots=True)

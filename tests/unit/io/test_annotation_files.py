@@ -201,6 +201,7 @@ def test_elan__refuses_document_types_and_entities(write, document):
         ('ANNOTATION_REF="a1"', 'ANNOTATION_REF="a6"', "reference to annotation 'a6'"),
         ('TIME_SLOT_REF2="ts4"', 'TIME_SLOT_REF2="ts9"', "annotation 'a1' at time slot 'ts9'"),
         ('TIME_VALUE="1000"', 'TIME_VALUE="1 s"', "time slot 'ts1' at '1 s'"),
+        ('MIME_TYPE="video/mp4"', 'MIME_TYPE="video/mp4" TIME_ORIGIN="soon"', "TIME_ORIGIN 'soon' of a medium"),
     ],
 )
 def test_elan__malformed_documents_name_the_place(write, old, new, message):
