@@ -29,6 +29,27 @@ _OTHER_THAN_THE_REASON = re.compile(
 #: What demuxers say where a file ends in the middle of something.
 _CUT = re.compile(r"partial file|File ended prematurely", re.IGNORECASE)
 
+#: The demuxers that may open a file. Others read what the file names (concat, dash, hls, image2, imf, mlv) or make
+#: pictures of what is no video (tty).
+_DEMUXERS = ",".join(
+    (
+        # Containers.
+        "asf,asf_o,avi,cine,dhav,dv,dxa,film_cpk,flic,flv,gif,gxf,ifv,ivf,kux,live_flv,lmlm4,lvf,lxf,matroska,mgsts",
+        "mods,moflex,mov,mpeg,mpegts,mpjpeg,mtv,mv,mvi,mxf,mxg,nsv,nut,nuv,ogg,pmp,pva,r3d,rm,roq,ser,smjpeg,swf,ty",
+        "vivo,wtv,xmv,yop",
+        # One stream without a container.
+        "apv,av1,avs2,avs3,cavsvideo,dirac,dnxhd,evc,h261,h263,h264,hevc,ingenient,ipu,m4v,mjpeg,mjpeg_2000,mpegvideo,obu",
+        "rawvideo,vc1,vc1test,vvc,yuv4mpegpipe",
+        # Pictures, moving and still.
+        "apng,bmp_pipe,dpx_pipe,exr_pipe,hdr_pipe,ico,j2k_pipe,jpeg_pipe,jpegls_pipe,jpegxl_anim,jpegxl_pipe,jpegxs_pipe",
+        "pam_pipe,pbm_pipe,pcx_pipe,pfm_pipe,pgm_pipe,png_pipe,ppm_pipe,psd_pipe,qoi_pipe,sgi_pipe,sunrast_pipe,tiff_pipe",
+        "webp_anim,webp_pipe",
+        # Sound, of which it is said that there is no video in it.
+        "aac,ac3,aiff,amr,ape,au,caf,dts,eac3,flac,mp3,wav,w64,wv",
+    )
+)
+_REFUSED = re.compile("Format not on whitelist|Not detecting m3u8")
+
 #: Frames that a decoder may hold back: they appear after the errors of later ones.
 _DELAY = 32
 
@@ -94,10 +115,12 @@ class _Reasons:
     def __init__(self, path: str) -> None:
         self._path = path
         self._found: dict[str, None] = {}
+        self._refused = False
 
     def feed(self, level: str, text: str) -> None:
         if level not in ("error", "fatal"):
             return
+        self._refused = self._refused or _REFUSED.match(text) is not None
         if "matches no streams" in text:
             text = "it has no video stream"
         text = re.sub(r"^Error opening input: ", "", text).replace(f"file:{self._path}", "the file").strip()
@@ -105,6 +128,8 @@ class _Reasons:
             self._found.setdefault(text[:200])
 
     def text(self, returncode: int) -> str:
+        if self._refused:
+            return "it is a playlist that refers to other files, or of a format that is not accepted"
         return "; ".join(self._found) or f"ffmpeg ends with code {returncode} and gives no reason"
 
 
@@ -171,7 +196,7 @@ def _command(path: str, *options: str) -> list[str]:
         imageio_ffmpeg.get_ffmpeg_exe(),
         *("-nostdin", "-hide_banner", "-loglevel", "repeat+level+info"),
         *options,
-        *("-protocol_whitelist", "file", "-i", f"file:{path}"),
+        *("-protocol_whitelist", "file", "-format_whitelist", _DEMUXERS, "-i", f"file:{path}"),
     ]
 
 

@@ -171,7 +171,7 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     Raises
     ------
     VideoError
-        If the file is missing, is empty, or is neither a video nor a picture.
+        If the file is missing, is empty, is neither a video nor a picture, or is a playlist of other files.
     """
     path = _readable(path)
     picture = _named(path, probe_picture)
@@ -199,7 +199,8 @@ def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1
     Frames are those of the first video stream that is no cover picture, each once, turned as the metadata says, as
     8-bit RGB; alpha is dropped and pixels that are not square are not stretched. Frames of another size than the first
     are scaled to it. A picture (BMP, JPEG, PNG, TIFF, WebP, known by its content) is a video of one frame at 0 s; an
-    animated one is a video.
+    animated one is a video. A file that only refers to others (ffconcat, HLS, DASH, numbered pictures) is none: what it
+    refers to may change without it.
 
     A video that is not complete is an error, even though its frames are given until then. It counts as not complete
 
@@ -224,7 +225,8 @@ def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1
     Raises
     ------
     VideoError
-        If the file is missing, is empty, is neither a video nor a picture, or is known to be cut off.
+        If the file is missing, is empty, is neither a video nor a picture, is a playlist of other files, or is known
+        not to be complete.
     InputError
         If `every` or `threads` is less than 1.
 

@@ -459,6 +459,74 @@ def test_open_video__name_that_is_not_text(make_video, tmp_path):
     str(caught.value).encode("utf-8")
 
 
+DASH = """<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT2S"
+profiles="urn:mpeg:dash:profile:isoff-main:2011">
+<Period><AdaptationSet><Representation id="0" mimeType="video/mp4" codecs="avc1.64000a" bandwidth="1">
+<BaseURL>a.mp4</BaseURL></Representation></AdaptationSet></Period></MPD>
+"""
+HLS = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:2\n#EXTINF:2.0,\na.ts\n#EXT-X-ENDLIST\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.mp4", "ffconcat version 1.0\nfile a.mp4\n"),
+        ("list.ffconcat", "ffconcat version 1.0\nfile a.mp4\n"),
+        ("list.m3u8", HLS),
+        ("list.mp4", HLS),
+        ("list.mpd", DASH),
+        ("list.mp4", DASH),
+    ],
+)
+def test_open_video__playlist_of_other_files(make_video, tmp_path, name, text):
+    make_video("a.mp4", *X264)
+    make_video("a.ts", *X264)
+    path = tmp_path / name
+    path.write_text(text)
+    for use in (probe, read):
+        with pytest.raises(VideoError, match="it is a playlist that refers to other files"):
+            use(path)
+
+
+def test_open_video__pictures_in_files_that_are_numbered(make_video):
+    path = make_video("a%d.dpx", "-frames:v", "3")
+    assert [file.name for file in sorted(path.parent.iterdir())] == ["a1.dpx", "a2.dpx", "a3.dpx"]
+    path.write_bytes((path.parent / "a1.dpx").read_bytes())
+    for use in (probe, read):
+        with pytest.raises(VideoError, match="it is a playlist that refers to other files"):
+            use(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", X264),
+        ("a.3gp", ["-c:v", "h263", "-s", "176x144"]),
+        ("a.flv", X264),
+        ("a.mpg", []),
+        ("a.vob", []),
+        ("a.m2ts", X264),
+        ("a.mxf", []),
+        ("a.nut", X264),
+        ("a.rm", []),
+        ("a.dv", ["-s", "720x576"]),
+        ("a.ivf", ["-c:v", "libvpx", "-deadline", "realtime"]),
+        ("a.h264", X264),
+        ("a.m2v", []),
+        ("a.m4v", []),
+        ("a.mjpeg", ["-pix_fmt", "yuvj420p"]),
+        ("a.y4m", ["-pix_fmt", "yuv420p"]),
+        ("a.wtv", []),
+        ("a.swf", ["-c:v", "flv"]),
+        ("a.asf", []),
+        ("a.obu", ["-c:v", "libaom-av1", "-cpu-used", "8", "-frames:v", "10"]),
+    ],
+)
+def test_open_video__containers(make_video, name, options):
+    assert read(make_video(name, *options, seconds=0.4))[3].n_decoded in (10, 11)
+
+
 @pytest.mark.parametrize("options", [{"every": 0}, {"every": -1}, {"threads": 0}])
 def test_open_video__bad_options(make_video, options):
     with pytest.raises(InputError, match="expected a whole number of at least 1"):
