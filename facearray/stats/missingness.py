@@ -15,7 +15,7 @@ from facearray.blocks import iter_blocks
 from facearray.errors import InputError
 from facearray.stats.kernels.resampling import Labels, permutation_test
 from facearray.stats.units import (
-    face_labels,
+    label_coordinates,
     levels,
     population,
     reduced_coordinates,
@@ -132,7 +132,7 @@ def missingness(
         means = np.stack([rate[group == g].sum(axis=0) / n_units[g] for g in range(len(groups))])
     return xr.Dataset(
         {"detection_rate": ((by, "face"), means), "n_units": (by, n_units), "p": ("face", test.p)},
-        coords={by: (by, groups), "face": face_labels(ds)},
+        coords={by: (by, groups)} | label_coordinates(ds, "face"),
         attrs=ds.attrs
         | {
             "test": "permutation of the sum of squares between groups",

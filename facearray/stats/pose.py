@@ -14,7 +14,7 @@ from facearray import schema
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import chosen_features, feature_labels
-from facearray.stats.units import face_labels, unit_values
+from facearray.stats.units import label_coordinates, unit_values
 
 __all__ = ["pose_confound"]
 
@@ -110,12 +110,9 @@ def pose_confound(
         r = np.clip(products / np.sqrt(square_x * square_y), -1, 1)
     dims = ("pose", "face", "feature")
     arguments = f"features={measures!r}, pose={poses!r}, level={level!r}, unit={unit!r}, min_valid={min_valid}"
-    on_feature = [c for c, array in ds["features"].coords.items() if array.dims == ("feature",)]
-    labelled = ds["features"].sel(feature=measures)
     return xr.Dataset(
         {"r": (dims, r), "n": (dims, n.astype(np.intp))},
-        coords={name: labelled[name].variable for name in on_feature}
-        | {"pose": feature_labels(ds, poses), "face": face_labels(ds)},
+        coords=label_coordinates(ds, "face", "feature", features=measures) | {"pose": feature_labels(ds, poses)},
         attrs=ds.attrs | facts | {"level": level, "arguments": arguments},
     )
 

@@ -19,6 +19,7 @@ from facearray.stats.kernels.autocorrelation import effective_size
 from facearray.stats.units import (
     Reduced,
     Weights,
+    label_coordinates,
     levels,
     nothing_left,
     population,
@@ -339,16 +340,9 @@ def _facts(request: _Request, excluded: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _labels(ds: xr.Dataset, request: _Request) -> dict[Hashable, Any]:
-    """Coordinates of the rows and of the features, as the Dataset has them."""
-    labels: dict[Hashable, Any] = {}
-    for name, coordinate in ds["features"].coords.items():
-        if set(coordinate.dims) <= {"face", *(["video"] if request.by == "video" else [])}:
-            labels[name] = coordinate.variable
-        elif coordinate.dims == ("feature",):
-            chosen = ds["features"]
-            if request.features is not None:
-                chosen = chosen.sel(feature=request.features)
-            labels[name] = chosen[name].variable
+    """Coordinates of the rows, the faces and the features."""
+    videos = ["video"] if request.by == "video" else []
+    labels: dict[Hashable, Any] = dict(label_coordinates(ds, *videos, "face", "feature", features=request.features))
     if request.by not in (None, "video"):
         labels[request.by] = (request.by, _groups(ds, request.by)[0], ds[request.by].attrs)
     return labels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
@@ -285,6 +285,12 @@ def unit_levels(ds: xr.Dataset, unit: str) -> tuple[NDArray[Any], NDArray[np.int
 def face_labels(ds: xr.Dataset) -> NDArray[Any]:
     """Labels of the faces: their positions, where the Dataset has no others."""
     return ds["face"].to_numpy()
+
+
+def label_coordinates(ds: xr.Dataset, *dims: str, features: list[str] | None = None) -> dict[Hashable, xr.Variable]:
+    """Take the coordinates of the variable ``features`` that have no other than some dims, cut to chosen features."""
+    chosen = ds["features"] if features is None else ds["features"].sel(feature=features)
+    return {name: array.variable for name, array in chosen.coords.items() if set(array.dims) <= set(dims)}
 
 
 def population(unit: str, n: int, coords: Mapping[str, NDArray[Any]]) -> str:
