@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from facearray.errors import FaceArrayError, InputError, ReadError
 from facearray.io.journal import Journal
 from facearray.io.layout import Layout, array_attrs
 from facearray.io.lease import Lease
-from facearray.io.location import StoreLike
+from facearray.io.location import StoreLike, address
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, natural_key, shortest_ends
 from facearray.io.readers import HEAD_BYTES, READERS, Reader, load_reader
 from facearray.io.recording import Recording
@@ -96,6 +96,10 @@ def read(
     >>> ds = read("detections/*.csv", fps=25)  # doctest: +SKIP
     """
     _check(source, fps)
+    if store is not None and not overwrite and Store.exists(store, storage_options=storage_options):
+        raise InputError(
+            f"found a store at {address(store)}; expected none; name another place, or pass overwrite=True"
+        )
     files = find_files(paths, _kind(source))
     contents = _in_parallel(partial(_content, source=source, keep=store is None), files)
     rows = _rows(contents, keep_order=isinstance(paths, Mapping))
@@ -246,26 +250,29 @@ def _reader(file: Source, source: str) -> Reader:
 
 def _rows(contents: Sequence[_Content], *, keep_order: bool) -> list[_Row]:
     """Give every recording a label of its own, and put them in order."""
+    if keep_order:
+        return [row for content in contents for row in _given_rows(content)]
     places: dict[str, list[tuple[_Content, str]]] = {}
     for content in contents:
         for name in content.outlines or [""]:
-            path = content.file.path if keep_order else _place(content.file, name)
-            places.setdefault(path, []).append((content, name))
+            places.setdefault(_place(content.file, name), []).append((content, name))
     for path in [path for path, rows in places.items() if len(rows) > 1]:
         # Recordings of one name from one folder: the names of the files, then both, tell them apart.
         for content, name in places.pop(path):
             several = len(content.outlines) > 1
             places[os.fspath(PurePath(content.file.path, name)) if several else content.file.path] = [(content, name)]
     labels = shortest_ends(list(places))
-    if keep_order:
-        labels = {path: _given_label(rows[0], path) for path, rows in places.items()}
-    made = [_Row(labels[path], content, name) for path, ((content, name),) in places.items()]
-    return made if keep_order else sorted(made, key=lambda row: natural_key(row.label))
+    rows = [_Row(labels[path], content, name) for path, ((content, name),) in places.items()]
+    return sorted(rows, key=lambda row: natural_key(row.label))
 
 
-def _given_label(row: tuple[_Content, str], path: str) -> str:
-    content, name = row
-    return content.file.label if path == content.file.path else f"{content.file.label}/{PurePosixPath(name).name}"
+def _given_rows(content: _Content) -> list[_Row]:
+    """Return the rows of a file that has a label of its own."""
+    if len(content.outlines) < 2:
+        return [_Row(content.file.label, content, name) for name in content.outlines or [""]]
+    paths = {name: os.fspath(PurePath(name)) for name in content.outlines}
+    ends = shortest_ends(list(paths.values()))
+    return [_Row(f"{content.file.label}/{ends[path]}", content, name) for name, path in paths.items()]
 
 
 def _place(file: Source, name: str) -> str:
@@ -329,9 +336,9 @@ def _in_store(
                 overwrite=overwrite,
             )
             journal.record({i: (row.label, row.content.file.fingerprint) for i, row in enumerate(rows)})
-            by_file: dict[str, list[int]] = {}
+            by_file: dict[int, list[int]] = {}
             for i, row in enumerate(rows):
-                by_file.setdefault(row.content.file.path, []).append(i)
+                by_file.setdefault(id(row.content), []).append(i)
             write = partial(_write_file, target=target, journal=journal, layout=layout, fps=fps)
             with ThreadPoolExecutor(min(len(by_file), os.cpu_count() or 1)) as pool:
                 for _ in pool.map(write, ([(i, rows[i]) for i in numbers] for numbers in by_file.values())):

@@ -150,6 +150,19 @@ def test_read__same_names_are_told_apart(study, tmp_path):
     assert list(read(study).video.values) == ["001.csv", "002.mp4", "again.csv"]
 
 
+@pytest.mark.parametrize("in_store", [False, True])
+def test_read__mapping_may_name_a_file_twice(study, tmp_path, in_store):
+    paths = {"a": study / "001.csv", "b": study / "001.csv"}
+    ds = read(paths, store=tmp_path / "s.zarr" if in_store else None)
+    assert list(ds.video.values) == ["a", "b"]
+    xr.testing.assert_equal(ds.isel(video=0, drop=True), ds.isel(video=1, drop=True))
+
+
+def test_read__mapping_tells_recordings_of_a_file_apart(tmp_path):
+    pd.concat([frames(1), frames(1, input="/x/a.mp4"), frames(1, input="/y/a.mp4")]).to_csv(tmp_path / "all.csv")
+    assert list(read({"s": tmp_path / "all.csv"}).video.values) == ["s/a.mp4", "s/x/a.mp4", "s/y/a.mp4"]
+
+
 def test_read__several_recordings_of_a_file(tmp_path):
     both = pd.concat([frames(3), frames(2, input="/far/b.mp4")])
     both.to_csv(tmp_path / "all.csv", index=False)
