@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from facearray.combine import concat
     from facearray.detection.run import detect
     from facearray.io.annotation_files import read_annotations
+    from facearray.io.exporting import export, read_export
+    from facearray.io.privacy import deidentify
     from facearray.io.read import read
     from facearray.io.store import open_store, save
 
@@ -30,13 +32,16 @@ __all__ = [
     "combine",
     "concat",
     "datasets",
+    "deidentify",
     "detect",
     "errors",
+    "export",
     "intervals",
     "open_store",
     "plot",
     "read",
     "read_annotations",
+    "read_export",
     "save",
     "schema",
     "selectors",
@@ -46,10 +51,13 @@ __all__ = [
 
 _FUNCTIONS = {
     "concat": "facearray.combine",
+    "deidentify": "facearray.io.privacy",
     "detect": "facearray.detection.run",
+    "export": "facearray.io.exporting",
     "open_store": "facearray.io.store",
     "read": "facearray.io.read",
     "read_annotations": "facearray.io.annotation_files",
+    "read_export": "facearray.io.exporting",
     "save": "facearray.io.store",
 }
 _MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "stats", "tables")

@@ -40,6 +40,7 @@ class DataArrayAccessor:
     join = Method("facearray.tables")
     annotate = Method("facearray.intervals")
     rename_videos = Method("facearray.combine")
+    to_dataframe = Method("facearray.io.dataframe")
 
     @property
     def plot(self) -> PlotAccessor:

@@ -58,6 +58,10 @@ class DataArrayAccessor:
         """Label the frames that lie in annotated intervals."""
     def rename_videos(self, names: Mapping[str, str] | Callable[[str], str]) -> xr.Dataset | xr.DataArray:
         """Give videos other labels."""
+    def to_dataframe(
+        self, *, layout: Literal["long", "wide"] | None = None, include: Iterable[str] = ()
+    ) -> pd.DataFrame:
+        """Make a table of detections, or of any result that has features."""
     @property
     def plot(self) -> PlotAccessor:
         """Pictures of the object, as HoloViews objects."""

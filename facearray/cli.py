@@ -1,4 +1,4 @@
-"""The command line: `facearray detect | convert | status | info | finalize | report | models | demo`.
+"""The command line: `facearray detect | convert | status | info | finalize | export | report | models | demo`.
 
 Exit codes: 0 everything asked for is done, 1 something is not done or failed (and is named), 2 wrong usage.
 """
@@ -205,6 +205,53 @@ def finalize(store: str, take_over: bool, storage_options: dict[str, Any] | None
 
     finalize_store(store, take_over=take_over, storage_options=storage_options)
     click.echo(f"{store}: {store_status(store, storage_options=storage_options).sentence()}")
+
+
+@main.command()
+@_store_argument
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT", help="File or folder.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["parquet", "csv", "netcdf", "bids"]),
+    help="By default by the suffix of OUT: .parquet, .csv or .nc.",
+)
+@click.option("--select", metavar="NAMES", help="Features, groups and variables, with commas: aus,Yaw,landmarks.")
+@click.option("--videos", multiple=True, metavar="LABEL", help="A video, or a pattern with * and ?; may be repeated.")
+@click.option("--deidentify", is_flag=True, help="Take out landmarks, embeddings, and where the videos came from.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="With --deidentify: number the videos, and write which is which into this new CSV file.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an export that is there already.")
+@_storage_option
+@_json_option
+@_named_errors
+def export(
+    store: str, output: Path, file_format: str | None, videos: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Export STORE for other tools: Parquet, CSV for py-feat, NetCDF or BIDS."""
+    from facearray.io.exporting import run_export
+
+    done = run_export(store, output, format=file_format, videos=list(videos) or None, **options)
+    if as_json:
+        _print_json(
+            {
+                "path": str(done.path),
+                "format": done.format,
+                "n_videos": done.n_videos,
+                "not_done": done.not_done,
+                "removed": done.removed,
+            }
+        )
+    else:
+        for what in done.removed:
+            click.echo(f"removed {what}")
+        click.echo(f"wrote {done.path}")
+        _print_failures(done.not_done)
+    sys.exit(1 if done.not_done else 0)
 
 
 @main.command()

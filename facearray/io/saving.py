@@ -22,7 +22,7 @@ from facearray.io.layout import INCOMPLETE, SCHEMA_ATTR
 from facearray.io.location import StoreLike, open_zarr_store
 from facearray.schema import COORDS, DATA_VARS, SCHEMA_VERSION, Variable, chunk_shape, validate
 
-__all__ = ["save"]
+__all__ = ["chunk_sizes", "in_blocks", "save"]
 
 #: Bytes that are read, computed and written at a time.
 BLOCK_BYTES = 64 * 2**20
@@ -71,7 +71,8 @@ def save(
 
     Examples
     --------
-    >>> ds = open_store(save(ds.fex.aus, "aus.zarr"))  # doctest: +SKIP
+    >>> part = ds.sel(video=["a.mp4"]).isel(frame=slice(0, 500))  # doctest: +SKIP
+    >>> ds = open_store(save(part, "part.zarr"))  # doctest: +SKIP
     """
     validate(ds)
     place = open_zarr_store(store, storage_options)
@@ -103,9 +104,9 @@ def _replace(ds: xr.Dataset, store: str, storage_options: Mapping[str, Any] | No
 def _write(ds: xr.Dataset, place: ZarrStore) -> None:
     sizes = {str(dim): size for dim, size in ds.sizes.items()}
     ds = _with_texts(ds).drop_encoding()
-    chunks = {name: _chunks(str(name), variable, sizes) for name, variable in ds.variables.items()}
-    ds = ds.assign({n: _in_blocks(v, chunks[n]) for n, v in ds.data_vars.items()}).assign_coords(
-        {n: _in_blocks(v, chunks[n]) for n, v in ds.coords.items() if n not in ds.indexes}
+    chunks = {name: chunk_sizes(str(name), variable, sizes) for name, variable in ds.variables.items()}
+    ds = ds.assign({n: in_blocks(v, chunks[n]) for n, v in ds.data_vars.items()}).assign_coords(
+        {n: in_blocks(v, chunks[n]) for n, v in ds.coords.items() if n not in ds.indexes}
     )
     encoding: dict[Hashable, dict[str, Any]] = {name: {"chunks": shape} for name, shape in chunks.items() if shape}
     for variable in (*COORDS.values(), *DATA_VARS.values()):
@@ -133,14 +134,15 @@ def _with_texts(ds: xr.Dataset) -> xr.Dataset:
     )
 
 
-def _chunks(name: str, variable: xr.Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+def chunk_sizes(name: str, variable: xr.Variable, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """Shape of the chunks of any variable, known to the schema or not."""
     dims = tuple(map(str, variable.dims))
     dtype = "str" if variable.dtype.kind in "OTU" else variable.dtype.name
     form = Variable(name, dims, dtype, 0, "", "")
     return tuple(max(1, n) for n in chunk_shape(form, sizes))
 
 
-def _in_blocks(array: xr.DataArray, chunks: tuple[int, ...]) -> xr.DataArray:
+def in_blocks(array: xr.DataArray, chunks: tuple[int, ...]) -> xr.DataArray:
     """Cut an array into dask blocks of whole chunks, as many as fit the memory set aside; small ones are loaded."""
     if "frame" not in array.dims:
         return array.compute()

@@ -24,8 +24,8 @@ HEAVY = ("distributed", "holoviews", "bokeh", "scipy.stats", "sklearn", "torch")
 LAYERS = (
     ("errors", "_secrets", "_members"),
     ("schema", "_assets"),
-    ("assets", "_columns"),
-    ("combine", "intervals", "io", "models", "selectors", "tables"),
+    ("assets", "_columns", "selectors"),
+    ("combine", "intervals", "io", "models", "tables"),
     ("blocks", "detection"),
     ("datasets",),
     ("stats",),
