@@ -46,7 +46,12 @@ def staged_folder(path: Path, *, overwrite: bool, is_ours: Callable[[Path], bool
         old = _beside(path)
         if path.exists():
             path.rename(old)
-        staging.rename(path)
+        try:
+            staging.rename(path)
+        except BaseException:
+            if old.exists():
+                old.rename(path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)

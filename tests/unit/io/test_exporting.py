@@ -314,6 +314,30 @@ def test_export__interrupted_keeps_what_was_there(tmp_path, ds, kind, interrupte
     assert contents(tmp_path) == before
 
 
+@pytest.mark.parametrize("kind", ["parquet", "bids"])
+def test_export__failed_replacement_keeps_what_was_there(tmp_path, ds, kind, monkeypatch, contents):
+    path = export(ds.isel(feature=[0]), target(tmp_path, kind), format=kind)
+    before = contents(tmp_path)
+    real = Path.rename
+
+    def rename(self, to):
+        if self.name.endswith(".partial") and to == path and (self / "refused").exists():
+            raise PermissionError
+        return real(self, to)
+
+    monkeypatch.setattr(FORMATS[kind], "blocks", lambda *args: (_refuse(tmp_path), *frames.blocks(*args))[1:])
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(PermissionError):
+        export(ds, path, format=kind, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+def _refuse(folder: Path) -> None:
+    """Mark the folder that is being written as one that cannot be put in place."""
+    (staging,) = folder.glob(".*.partial")
+    (staging / "refused").touch()
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_export__memory_does_not_grow_with_the_data(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(frames, "BLOCK_BYTES", 2**18)
