@@ -113,8 +113,8 @@ class Outline:
             rate = (last - first) / (end - start)
         if np.isnan(rate) and fps is not None:
             rate = fps
-        if np.isnan(end) and fps is not None:
-            start, end = first / fps, last / fps
+        if np.isnan(end):
+            start, end = first / rate, last / rate
         return {
             "n_frames": self.n_frames,
             "fps": rate,
@@ -177,9 +177,8 @@ def block(recording: Recording, layout: Layout, *, fps: float | None) -> dict[st
         values.append(embedding)
         names += _component_names(embedding.shape[2])
         embedding = None
-    timestamp = recording.timestamp
-    if fps is not None:
-        timestamp = np.where(np.isnan(timestamp), recording.frame_number / fps, timestamp)
+    rate = fps if fps is not None and np.isnan(recording.fps) else recording.fps
+    timestamp = np.where(np.isnan(recording.timestamp), recording.frame_number / rate, recording.timestamp)
     arrays: dict[str, NDArray[Any]] = {
         "frame_number": recording.frame_number,
         "timestamp": timestamp,
