@@ -304,10 +304,10 @@ def models_list(as_json: bool) -> None:
 
 @models.command(name="pull")
 @click.argument("names", nargs=-1)
-@click.option("--kind", type=click.Choice(["model", "sample"]), default=None, help="Only files of this kind.")
+@click.option("--kind", type=click.Choice(["model", "sample", "study"]), default=None, help="Only files of this kind.")
 @_named_errors
 def models_pull(names: tuple[str, ...], kind: Any) -> None:
-    """Fetch and check files (all of them, or the NAMES given), so that later runs need no network."""
+    """Fetch and check files, so that later runs need no network: the NAMES given, or all models and samples."""
     from facearray import assets
 
     assets.pull(list(names) or None, kind=kind)

@@ -7,6 +7,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from facearray import assets
 from facearray.cli import main
 from facearray.detection import run as run_module
 from facearray.testing import FakeDetector
@@ -145,6 +146,15 @@ def test_report__writes_a_page(facearray, make_video, tmp_path):
     result = facearray("report", tmp_path / "s.zarr", "-o", tmp_path / "r.html")
     assert result.exit_code == 0
     assert "a.mkv" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("kind", ["model", "sample", "study"])
+def test_models_pull__fetches_the_files_of_a_kind(facearray, monkeypatch, kind):
+    pulled = []
+    monkeypatch.setattr(assets, "pull", lambda names, *, kind: pulled.append((names, kind)))
+    result = facearray("models", "pull", "--kind", kind)
+    assert result.exit_code == 0
+    assert pulled == [(None, kind)]
 
 
 def test_models_list__names_every_file(facearray):
