@@ -233,6 +233,7 @@ def detect(
 def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
     """Do what :func:`detect` does, and say what became of each video."""
     sources = find_videos(videos)
+    journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     detector = options.load_detector()
     layout = Layout.from_detector(
         detector,
@@ -241,7 +242,6 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
         landmarks=options.landmarks,
         embedding=options.embedding,
     )
-    journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     # What can be refused at once is refused before anything is written, the lease included.
     if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
         Store.open(store, storage_options=options.storage_options).check(layout)

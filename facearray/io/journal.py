@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import InputError, StructureError
-from facearray.io.location import Folder, StoreLike
+from facearray.io.location import Folder, StoreLike, resolve
 from facearray.schema import COORDS
 
 __all__ = ["PER_VIDEO", "Journal", "Records", "States"]
@@ -127,7 +127,8 @@ class Journal:
         Raises
         ------
         InputError
-            If the store is a Zarr store object, which has no place beside it, and no place is named.
+            If the store is a Zarr store object, which has no place beside it, and no place is named, or its path cannot
+            be that of a folder.
         """
         if journal is not None:
             return cls(journal, storage_options)
@@ -136,7 +137,7 @@ class Journal:
                 f"found a store object {store} and no journal; expected journal=URL, because the journal of a store "
                 "object has no place of its own"
             )
-        return cls(os.fspath(store).rstrip("/") + ".run", storage_options)
+        return cls(resolve(store, storage_options) + ".run", storage_options)
 
     def record(self, rows: Mapping[int, tuple[str, str | None]]) -> None:
         """Note the label and the fingerprint of the source of rows; what was noted before about them is replaced.

@@ -11,17 +11,43 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.utils import get_protocol
 from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore
 
 from facearray._secrets import mask_secrets
+from facearray.errors import InputError
 
-__all__ = ["Folder", "StoreLike", "address", "nearby_names", "open_zarr_store"]
+__all__ = ["Folder", "StoreLike", "address", "nearby_names", "open_zarr_store", "resolve"]
 
 #: What may name a store.
 StoreLike = str | os.PathLike[str] | ZarrStore
 
 _TEMPORARY = ".tmp"
+
+
+def resolve(store: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> str:
+    """Return the one spelling that stands for all spellings of a place.
+
+    Links, ``.``, ``..``, ``~``, relative paths, ``file://`` and a trailing slash all lead to the same store, so they
+    have to lead to the same journal and lease too.
+
+    Raises
+    ------
+    InputError
+        If a local path cannot be that of a folder, or a URL is of a kind that is unknown or needs another package.
+    """
+    url = os.fspath(store)
+    if not url.strip() or "\0" in url:
+        raise InputError(f"found the path {url!r}; expected the path or URL of a folder")
+    try:
+        fs, path = url_to_fs(url, **(storage_options or {}))
+    except (ImportError, ValueError) as error:
+        raise InputError(
+            f"found {mask_secrets(url)}, which cannot be reached: {error}; expected a path, or a URL of a kind that "
+            "fsspec knows and whose package is installed"
+        ) from error
+    return _resolved(path) if isinstance(fs, LocalFileSystem) else url.rstrip("/")
 
 
 def open_zarr_store(
@@ -30,29 +56,44 @@ def open_zarr_store(
     """Return the Zarr store that a path, URL or store object stands for; nothing is created yet."""
     if isinstance(store, ZarrStore):
         return store
-    fs, path = url_to_fs(os.fspath(store), **(storage_options or {}))
-    if isinstance(fs, LocalFileSystem):
-        return LocalStore(path, read_only=read_only)
-    return FsspecStore.from_url(os.fspath(store), storage_options=dict(storage_options or {}), read_only=read_only)
+    url = resolve(store, storage_options)
+    if _is_local(url):
+        return LocalStore(url, read_only=read_only)
+    return FsspecStore.from_url(url, storage_options=dict(storage_options or {}), read_only=read_only)
 
 
 def address(store: StoreLike) -> str:
-    """Return how to call a store in messages: its absolute path, or its URL without credentials."""
+    """Return how to call a store in messages: its resolved path, or its URL without credentials."""
     if isinstance(store, LocalStore):
-        return str(store.root.absolute())
+        return str(store.root.resolve())
     if isinstance(store, ZarrStore):
         return mask_secrets(str(store))
     url = os.fspath(store)
-    if "://" in url or "::" in url:
-        return mask_secrets(url)
-    return str(Path(url).expanduser().absolute())
+    return resolve(url) if _is_local(url) else mask_secrets(url)
+
+
+def _is_local(url: str) -> bool:
+    return get_protocol(url) in LocalFileSystem.protocol
+
+
+def _resolved(path: str) -> str:
+    try:
+        resolved = Path(path).resolve()
+        file = next((p for p in (resolved, *resolved.parents) if p.is_file()), None)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: found a path that cannot be followed ({error}); expected that of a folder"
+        ) from error
+    if file is not None:
+        raise InputError(f"{path}: found a file ({file}); expected a folder, or nothing: choose another place")
+    return str(resolved)
 
 
 def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> str:
     """Return a sentence on what there is beside a store that does not exist; empty if that cannot be told."""
     if isinstance(store, ZarrStore) and not isinstance(store, LocalStore):
         return ""
-    url = str(store.root) if isinstance(store, LocalStore) else os.fspath(store)
+    url = resolve(store.root if isinstance(store, LocalStore) else store, storage_options)
     fs, path = url_to_fs(url, **(storage_options or {}))
     parent, _, name = path.rpartition("/")
     if not fs.isdir(parent):
@@ -77,7 +118,7 @@ class Folder:
 
     def __init__(self, url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:
         self.address = address(url)
-        self._fs, root = url_to_fs(os.fspath(url), **(storage_options or {}))
+        self._fs, root = url_to_fs(resolve(url, storage_options), **(storage_options or {}))
         self._root = root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import uuid
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from zarr.abc.store import Store as ZarrStore
 from facearray.io.existing import consolidate, find_group, make_room
 from facearray.io.journal import Journal
 from facearray.io.layout import INCOMPLETE, SCHEMA_ATTR
-from facearray.io.location import StoreLike, open_zarr_store
+from facearray.io.location import StoreLike, open_zarr_store, resolve
 from facearray.schema import COORDS, DATA_VARS, SCHEMA_VERSION, Variable, chunk_shape, validate
 
 __all__ = ["chunk_sizes", "in_blocks", "save"]
@@ -79,7 +78,7 @@ def save(
     if find_group(place) is None:
         _write(ds, place)
     elif overwrite and not isinstance(store, ZarrStore):
-        _replace(ds, os.fspath(store), storage_options)
+        _replace(ds, resolve(store, storage_options), storage_options)
     else:
         make_room(place, overwrite=False)
         _write(ds, place)
@@ -88,7 +87,7 @@ def save(
 
 def _replace(ds: xr.Dataset, store: str, storage_options: Mapping[str, Any] | None) -> None:
     """Write beside the old store first: it may be what the Dataset still has to be read from."""
-    old, beside = store.rstrip("/"), store.rstrip("/") + ".new"
+    old, beside = store, store + ".new"
     staging, place = open_zarr_store(beside, storage_options), open_zarr_store(old, storage_options)
     make_room(staging, overwrite=True)
     _write(ds, staging)

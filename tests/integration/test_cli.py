@@ -67,6 +67,10 @@ def test_detect__json_is_one_object(facearray, make_video, tmp_path):
         (["finalize", "nothing.zarr"], "no store at"),
         (["models", "pull", "nothing"], "unknown"),
         (["nothing"], "No such command"),
+        (["detect", "a.mp4", "-o", ""], "found the path ''; expected"),
+        (["detect", "a.mp4", "-o", __file__], "found a file"),
+        (["detect", "a.mp4", "-o", f"{__file__}/s.zarr"], "found a file"),
+        (["status", __file__], "found a file"),
     ],
 )
 def test_main__wrong_usage_exits_2(facearray, tmp_path, monkeypatch, arguments, message):

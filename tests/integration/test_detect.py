@@ -197,11 +197,12 @@ def test_detect__refused_runs_leave_nothing_behind(make_video, tmp_path):
     fa.save(detect(video, store), tmp_path / "saved.zarr")
     (tmp_path / "file").write_text("mine")
     before = sorted(tmp_path.iterdir())
-    for place in (tmp_path / "file", tmp_path / "saved.zarr"):
-        with pytest.raises(StructureError):
+    for place, error in ((tmp_path / "file", InputError), (tmp_path / "saved.zarr", StructureError)):
+        with pytest.raises(error):
             detect(video, place)
-    with pytest.raises(StructureError):
-        detect(video, tmp_path / "file", overwrite=True)
+    for place in ("", tmp_path / "file", video):
+        with pytest.raises(InputError):
+            detect(video, place, overwrite=True)
     assert sorted(tmp_path.iterdir()) == before
     assert (tmp_path / "file").read_text() == "mine"
 

@@ -146,11 +146,20 @@ def store_with_notes(path):
     (path / "notes.txt").write_text("years of work")
 
 
-@pytest.mark.parametrize("make", [foreign_folder, foreign_file, foreign_zarr, foreign_array, store_with_notes])
-def test_create__overwrite_never_deletes_what_is_not_a_store(tmp_path, layout, contents, make):
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (foreign_folder, StructureError),
+        (foreign_file, InputError),
+        (foreign_zarr, StructureError),
+        (foreign_array, StructureError),
+        (store_with_notes, StructureError),
+    ],
+)
+def test_create__overwrite_never_deletes_what_is_not_a_store(tmp_path, layout, contents, make, error):
     make(tmp_path / "s.zarr")
     before = contents(tmp_path)
-    with pytest.raises(StructureError, match=r"s\.zarr: found"):
+    with pytest.raises(error, match=r"s\.zarr: found"):
         Store.create(tmp_path / "s.zarr", layout, [("a", "")], 1024, overwrite=True)
     assert contents(tmp_path) == before
 

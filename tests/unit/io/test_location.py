@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+from fsspec.registry import known_implementations
+
+from facearray.errors import InputError
+from facearray.io.journal import Journal
+from facearray.io.location import address, open_zarr_store, resolve
+from facearray.io.store import Store, open_store
+
+
+@pytest.fixture
+def spellings(tmp_path, monkeypatch):
+    """Return every way to write down the path of one store, whose parent has two names."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "real" / "alias.zarr").symlink_to(tmp_path / "real" / "s.zarr")
+    monkeypatch.chdir(tmp_path)
+    whole = str(tmp_path / "real" / "s.zarr")
+    return [
+        whole,
+        tmp_path / "real" / "s.zarr",
+        *(f"{whole}/", f"{tmp_path}/real/./s.zarr", f"{tmp_path}/real/../real/s.zarr"),
+        *(f"file://{whole}", f"file://{whole}/", f"local://{whole}"),
+        *("real/s.zarr", "./real/s.zarr", "link/s.zarr", f"{tmp_path}/link/s.zarr", f"file://{tmp_path}/link/s.zarr"),
+        *("real/alias.zarr", "link/alias.zarr"),
+    ]
+
+
+def test_resolve__every_spelling_is_one_store_and_one_journal(spellings, tmp_path, layout):
+    expected = str((tmp_path / "real" / "s.zarr").resolve())
+    for exists in (False, True):
+        for spelling in spellings:
+            assert resolve(spelling) == expected
+            assert address(spelling) == expected
+            assert address(open_zarr_store(spelling)) == expected
+            assert Journal.beside(spelling).folder.address == expected + ".run"
+        if not exists:
+            Store.create(spellings[-1], layout, [("a", "")], 1024)
+    Journal.beside(spellings[0]).mark_failed(0, "no video stream")
+    assert {open_store(spelling)["status"].item() for spelling in spellings} == {"failed"}
+    assert sorted(p.name for p in (tmp_path / "real").iterdir()) == ["alias.zarr", "s.zarr", "s.zarr.run"]
+
+
+def test_resolve__home_is_a_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert resolve("~/s.zarr") == str(tmp_path.resolve() / "s.zarr")
+
+
+def test_resolve__other_urls_are_left_as_they_are():
+    assert resolve("memory://bucket/a/s.zarr/") == "memory://bucket/a/s.zarr"
+    assert Journal.beside("memory://bucket/a/s.zarr/").url == "memory://bucket/a/s.zarr.run"
+
+
+@pytest.mark.parametrize("store", ["", "  ", "file", "file/s.zarr", "folder/../file", "a\0b"])
+def test_resolve__refuses_what_can_be_no_folder(tmp_path, monkeypatch, store):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for use in (resolve, open_store, Store.open, Store.exists, Journal.beside):
+        with pytest.raises(InputError, match=r"found .*; expected"):
+            use(store)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_resolve__refuses_a_link_to_itself(tmp_path):
+    (tmp_path / "s.zarr").symlink_to(tmp_path / "s.zarr")
+    with pytest.raises(InputError, match=r"s\.zarr: found a path that cannot be followed"):
+        resolve(tmp_path / "s.zarr")
+
+
+def test_resolve__names_the_package_that_a_url_needs(monkeypatch):
+    monkeypatch.setitem(
+        known_implementations,
+        "nosuch",
+        {"class": "no_such_package.FileSystem", "err": "Install nosuchfs to access it"},
+    )
+    with pytest.raises(InputError, match=r"nosuch://.*Install nosuchfs"):
+        open_store("nosuch://user:secret@host/s.zarr")
+    with pytest.raises(InputError, match="Protocol not known: unheard"):
+        open_store("unheard://host/s.zarr")
