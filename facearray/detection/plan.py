@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -64,7 +64,15 @@ def expected_frames(sources: Sequence[Source], *, every: int) -> list[int]:
         return list(pool.map(estimate, sources))
 
 
-def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, every: int, retry_failed: bool) -> Plan:
+def plan_rows(
+    store: Store,
+    journal: Journal,
+    sources: Sequence[Source],
+    *,
+    every: int,
+    retry_failed: bool,
+    check: Callable[[], object],
+) -> Plan:
     """Compare what is asked for with what the store and its journal hold, and append what is new.
 
     Parameters
@@ -79,6 +87,8 @@ def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, ever
         Every how many frames of the source one is taken.
     retry_failed
         Whether rows that failed are computed again.
+    check
+        Raises if this process may not write any more; called before anything is written.
 
     Raises
     ------
@@ -96,13 +106,15 @@ def plan_rows(store: Store, journal: Journal, sources: Sequence[Source], *, ever
     failed = tuple(sorted(row for row in wanted if states.get(row) == "failed" and not retry_failed))
     missing = tuple(Task(row, wanted[row], 0) for row in done if not wanted[row].exists)
     again = {row: s for row, s in wanted.items() if row not in {*done, *failed}}
-    if again:
-        journal.forget(again)
-
     first = store.n_rows
+    forgotten = list(again)
     again |= {first + i: source for i, source in enumerate(new)}
     rows = sorted(again)
     counts = expected_frames([again[row] for row in rows], every=every)
+    # Reading many headers takes a while.
+    check()
+    if forgotten:
+        journal.forget(forgotten)
     if new:
         store.append([(s.label, s.location) for s in new], capacity=max(map(frame_capacity, counts)))
     if again:

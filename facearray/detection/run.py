@@ -248,14 +248,23 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
     with Lease(journal, take_over=options.take_over) as lease:
         target = _open_or_create(store, layout, options)
         journal.check_labels(target.labels)
-        plan = plan_rows(target, journal, sources, every=options.every, retry_failed=options.retry_failed)
+        plan = plan_rows(
+            target,
+            journal,
+            sources,
+            every=options.every,
+            retry_failed=options.retry_failed,
+            check=lease.check,
+        )
         if plan.tasks:
             target.reopen()
         try:
             _compute(plan, target, journal, lease, detector, layout, options)
         except KeyboardInterrupt:
+            lease.check()
             target.finalize(journal)
             raise
+        lease.check()
         target.finalize(journal)
         records = journal.records()
         rows = [*plan.done, *plan.failed, *(task.row for task in plan.tasks)]
@@ -305,7 +314,7 @@ def _compute(
         for count, task in enumerate(plan.tasks, start=1):
             progress.start(task.source.label, task.n_frames)
             try:
-                record = _compute_row(task, target, detector, row_options, progress)
+                record = _compute_row(task, target, lease, detector, row_options, progress)
             except (VideoError, DetectorError) as error:
                 lease.check()
                 journal.mark_failed(task.row, str(error), {"seconds": None})
@@ -314,17 +323,23 @@ def _compute(
                 journal.mark_done(task.row, record)
             progress.finish()
             if count % ROWS_PER_PART == 0:
+                lease.check()
                 journal.compact()
 
 
 def _compute_row(
-    task: Task, target: Store, detector: Detector, options: RowOptions, progress: Progress
+    task: Task, target: Store, lease: Lease, detector: Detector, options: RowOptions, progress: Progress
 ) -> dict[str, Any]:
+    def compute() -> dict[str, Any]:
+        writer = target.row(task.row, check=lease.check)
+        return detect_row(task.source, writer, detector, options, on_frames=progress.advance)
+
     try:
-        return detect_row(task.source, target.row(task.row), detector, options, on_frames=progress.advance)
+        return compute()
     except CapacityError:
         # The container promised fewer frames than there are; only decoding tells how many.
         n_frames = count_frames(task.source, every=options.every)
+        lease.check()
         target.resize(frame_capacity(n_frames, exact=True))
         progress.start(task.source.label, n_frames)
-        return detect_row(task.source, target.row(task.row), detector, options, on_frames=progress.advance)
+        return compute()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -9,11 +11,15 @@ import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 from zarr.core.sync import sync
+from zarr.storage import LocalStore
 
 from facearray.errors import CapacityError, InputError, StructureError
 from facearray.schema import COORDS, DATA_VARS, Variable
 
 __all__ = ["RowWriter", "row_variables"]
+
+#: Seconds between two checks before chunks that go to another machine, where a check takes as long as a chunk.
+CHECK_EVERY = 2.0
 
 
 def row_variables() -> tuple[Variable, ...]:
@@ -34,6 +40,9 @@ class RowWriter:
         The store's group, opened for writing.
     row
         Position of the video.
+    check
+        Raises if the row belongs to another writer by now. Called before anything is deleted or written; then the row
+        is left as it is, because whatever it holds may be the other's.
 
     Raises
     ------
@@ -42,9 +51,12 @@ class RowWriter:
         a chunk reads, merges and writes all of it, and of two who do that at once, one loses its values.
     """
 
-    def __init__(self, group: zarr.Group, row: int) -> None:
+    def __init__(self, group: zarr.Group, row: int, *, check: Callable[[], object] | None = None) -> None:
         self.row = row
         self.n_frames = 0
+        self._check_owner = check
+        self._checked = -CHECK_EVERY
+        self._check_every = 0.0 if isinstance(group.store, LocalStore) else CHECK_EVERY
         arrays = {v.name: group[v.name] for v in row_variables() if v.name in group}
         self._buffers = {name: _Buffer(array, row) for name, array in arrays.items() if isinstance(array, zarr.Array)}
         self._open = False
@@ -69,6 +81,7 @@ class RowWriter:
         complete = False
         try:
             if kind is None:
+                self._before_writing()
                 for buffer in self._buffers.values():
                     buffer.flush()
                 complete = True
@@ -123,15 +136,28 @@ class RowWriter:
         n_frames = self._check(block)
         if self.n_frames + n_frames > self.capacity:
             raise CapacityError(self.row, self.capacity, self.n_frames + n_frames)
+        if any(buffer.is_full_with(n_frames) for buffer in self._buffers.values()):
+            self._before_writing()
         for name, values in block.items():
             self._buffers[name].add(values)
         self.n_frames += n_frames
 
     def clear(self) -> None:
         """Delete everything that the row holds."""
+        self._before_deleting()
         for buffer in self._buffers.values():
             buffer.clear()
         self.n_frames = 0
+
+    def _before_deleting(self) -> None:
+        if self._check_owner is not None:
+            self._check_owner()
+            self._checked = time.monotonic()
+
+    def _before_writing(self) -> None:
+        # The clock goes on while a process is stopped, so one that wakes up after a while checks first.
+        if time.monotonic() - self._checked >= self._check_every:
+            self._before_deleting()
 
     def _check(self, block: dict[str, NDArray[Any]]) -> int:
         """Return the frames in a block whose arrays all fit."""
@@ -178,6 +204,9 @@ class _Buffer:
         if chunks[2:] != shape[2:]:
             problems.append(f"found chunks {chunks} in {name!r}; expected {shape[2:]} after the frames")
         return problems
+
+    def is_full_with(self, n_frames: int) -> bool:
+        return self._filled + n_frames >= len(self._values)
 
     def add(self, values: NDArray[Any]) -> None:
         while len(values):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -192,15 +192,22 @@ class Store:
                 "(overwrite=True, --overwrite)"
             )
 
-    def row(self, row: int) -> RowWriter:
+    def row(self, row: int, *, check: Callable[[], object] | None = None) -> RowWriter:
         """Return the writer of a row.
+
+        Parameters
+        ----------
+        row
+            Position of the video.
+        check
+            Raises if this process may not write any more; called before anything is deleted or written.
 
         Raises
         ------
         StructureError
             If there is no such row, or an array's chunks hold several videos.
         """
-        return RowWriter(zarr.open_group(self._group.store, mode="r+", use_consolidated=False), row)
+        return RowWriter(zarr.open_group(self._group.store, mode="r+", use_consolidated=False), row, check=check)
 
     def append(self, rows: Sequence[tuple[str, str]], capacity: int) -> None:
         """Add videos after the last row; only for the client.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import os
@@ -294,6 +295,47 @@ def test_detect__lost_lease_stops_the_run(make_video, tmp_path):
     with pytest.raises(LeaseError, match="lost its lease"):
         detect(make_video("a.mkv"), store, detector=Steals())
     assert store_status(store).n_done == 0
+
+
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt(), RuntimeError("too bright")])
+@pytest.mark.parametrize("n_frames", [20, 1500])
+def test_detect__a_run_that_lost_its_lease_changes_nothing(
+    make_video, tmp_path, contents, error, n_frames, monkeypatch
+):
+    monkeypatch.setattr("facearray.detection.row.available_cpus", lambda: 1)
+    videos, store = [make_video("a.mkv", n_frames, size="8x8"), make_video("b.mkv")], tmp_path / "s.zarr"
+    detect(videos, tmp_path / "whole.zarr")
+
+    class TakenOver(FakeDetector):
+        calls = itertools.count()
+
+        def __call__(self, frames):
+            if next(self.calls) == 1:
+                detect(videos, store, take_over=True)
+                if error is not None:
+                    raise error
+            return super().__call__(frames)
+
+    with pytest.raises(LeaseError, match="lost its lease"):
+        detect(videos, store, detector=TakenOver(), batch_size=10)
+    assert contents(store) == contents(tmp_path / "whole.zarr")
+    assert store_status(store).n_done == 2
+
+
+def test_plan__a_run_that_lost_its_lease_appends_nothing(make_video, tmp_path, contents, monkeypatch):
+    videos, store = [make_video("a.mkv"), make_video("b.mkv")], tmp_path / "s.zarr"
+    detect(videos, tmp_path / "whole.zarr")
+    probe = plan_module.expected_frames
+
+    def take_over(*arguments, **options):
+        monkeypatch.setattr(plan_module, "expected_frames", probe)
+        detect(videos, store, take_over=True)
+        return probe(*arguments, **options)
+
+    monkeypatch.setattr(plan_module, "expected_frames", take_over)
+    with pytest.raises(LeaseError, match="lost its lease"):
+        detect(videos, store)
+    assert contents(store) == contents(tmp_path / "whole.zarr")
 
 
 SCRIPT = """

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from zarr.storage import MemoryStore, WrapperStore
 
-from facearray.errors import CapacityError, InputError, StructureError
+from facearray.errors import CapacityError, InputError, LeaseError, StructureError
 from facearray.io.store import Layout, Store
 
 NARROW = Layout(detector="fake", detector_version="1", features=("AU12", "AU25"), n_components=3)
@@ -97,6 +97,43 @@ def test_row__an_exception_leaves_nothing_of_the_row(tmp_path, layout, write, va
     with pytest.raises(RuntimeError, match="decoder"):
         fail_halfway()
     assert contents(tmp_path) == before
+
+
+class Ownership:
+    """A check that passes a number of times, and fails from then on."""
+
+    def __init__(self, n_passes: int) -> None:
+        self.left = n_passes
+
+    def __call__(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise LeaseError("another run writes here now")
+
+
+@pytest.mark.parametrize("n_passes", [0, 1, 2, 3])
+@pytest.mark.parametrize("ends_with", [None, RuntimeError, KeyboardInterrupt])
+def test_row__that_belongs_to_another_run_by_now_is_left_alone(
+    tmp_path, layout, write, values, contents, n_passes, ends_with
+):
+    store = Store.create(tmp_path / "s.zarr", layout, [("a", "")], 4096)
+    write(store, 0, 4000)
+    owner, lost = Ownership(n_passes), contents(tmp_path)
+
+    def write_until_it_is_lost() -> None:
+        nonlocal lost
+        with store.row(0, check=owner) as writer:
+            lost = contents(tmp_path)
+            for start in range(0, 2500, 500):
+                writer.write(**values(start, 500, layout))
+                if owner.left >= 0:
+                    lost = contents(tmp_path)
+            if ends_with is not None:
+                raise ends_with
+
+    with pytest.raises(LeaseError, match="another run"):
+        write_until_it_is_lost()
+    assert contents(tmp_path) == lost
 
 
 def test_row__opens_from_an_address_alone(tmp_path, layout, values):
