@@ -14,10 +14,12 @@ import imageio_ffmpeg
 __all__ = ["DecodeLog", "Header", "ShownFrame", "read_header", "start_decoding"]
 
 _LINE = re.compile(r"(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)")
+_INPUT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"\s*Duration: (\d+):(\d+):(\d+(?:\.\d+)?)(?:, start: (-?\d+(?:\.\d+)?))?")
 _STREAM = re.compile(r"\s*Stream #\d+:\d+.*?: (\w+): (\w+)")
 _SIZE = re.compile(r", (\d+)x(\d+)\b")
 _RATE = re.compile(r", (\d+(?:\.\d+)?)(k?) (fps|tbr)\b")
+_STREAM_START = re.compile(r", start (-?\d+(?:\.\d+)?)")
 _ROTATION = re.compile(r"\s*display ?matrix: rotation of (-?\d+(?:\.\d+)?) degrees", re.IGNORECASE)
 _SHOWN = re.compile(r"n: *(\d+) pts: *(-?\d+) pts_time:.*? s:(\d+)x(\d+) ")
 _SHOWN_DURATION = re.compile(r" duration: *(\d+)")
@@ -74,6 +76,13 @@ class Header:
         self.codec: str | None = None
         self.size: tuple[int, int] | None = None
         self.fps: float | None = None
+        self.stream_start: float | None = None
+        #: Whether the rate is always the same, as far as can be seen from the first frames.
+        self.has_constant_rate = False
+        #: Whether the container lists every frame.
+        self.has_sample_table = False
+        #: Whether a video may begin anywhere in a stream, with frames that cannot be decoded.
+        self.has_any_beginning = False
         self.rotation = 0.0
         self._in_stream = False
 
@@ -83,6 +92,9 @@ class Header:
             hours, minutes, seconds, start = found.groups()
             self.duration = 3600 * int(hours) + 60 * int(minutes) + float(seconds)
             self.start = float(start or 0)
+        elif found := _INPUT.match(line):
+            self.has_sample_table = found[1].startswith("mov,")
+            self.has_any_beginning = found[1] in ("mpegts", "mpeg")
         elif found := _STREAM.match(line):
             is_cover = "(attached pic)" in line or "(timed thumbnails)" in line
             self._in_stream = found[1] == "Video" and self.codec is None and not is_cover
@@ -97,6 +109,9 @@ class Header:
             self.size = (int(size[1]), int(size[2]))
         rates = {kind: float(rate) * (1000 if kilo else 1) for rate, kilo, kind in _RATE.findall(line)}
         self.fps = rates.get("fps", rates.get("tbr"))
+        self.has_constant_rate = self.fps is not None and self.fps == rates.get("tbr")
+        if start := _STREAM_START.search(line):
+            self.stream_start = float(start[1])
 
     @property
     def displayed_size(self) -> tuple[int, int] | None:
@@ -150,6 +165,18 @@ def read_header(path: str) -> tuple[Header, str | None]:
             break
         header.feed(text)
     return header, reasons.text(result.returncode) if result.returncode else None
+
+
+def _count_packets(path: str) -> int:
+    """Count the frames of a video as its container lists them, be they damaged or not."""
+    result = subprocess.run(
+        [*_command(path), "-map", "0:V:0", "-c", "copy", "-copyinkf", "-progress", "pipe:1", "-f", "null", "-"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return int(re.findall(rb"^frame=(\d+)", b"frame=0\n" + result.stdout, re.MULTILINE)[-1])
 
 
 def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subprocess.Popen[bytes]:
@@ -217,17 +244,25 @@ class DecodeLog(threading.Thread):
         The frames that come over the pipe, in order, then None.
     n_decoded
         Frames decoded, be they kept or not.
+    has_errors
+        Whether ffmpeg reported errors.
     """
 
     def __init__(self, stderr: IO[bytes], path: str, *, every: int, mark: str) -> None:
         super().__init__(name="facearray-ffmpeg-log", daemon=True)
         self.kept: SimpleQueue[ShownFrame | None] = SimpleQueue()
         self.n_decoded = 0
+        self.has_errors = False
+        self._path = path
+        self._first = 0
+        self._rate = 0.0
         self._last: tuple[int, int] | None = None
         self._elapsed = 0
         self._stderr = stderr
         self._every = every
-        self._time_base_line = re.compile(rf"\[showinfo@{mark} @ \w+\] \[info\] config in time_base: (\d+)/(\d+)")
+        self._config = re.compile(
+            rf"\[showinfo@{mark} @ \w+\] \[info\] config in time_base: (\d+)/(\d+), frame_rate: (\d+)/(\d+)"
+        )
         self._header = Header()
         self._header_ended = False
         self._time_base: tuple[int, int] | None = None
@@ -248,8 +283,9 @@ class DecodeLog(threading.Thread):
             self.kept.put(None)
 
     def _feed(self, line: str) -> None:
-        if found := self._time_base_line.search(line):
+        if found := self._config.search(line):
             self._time_base = (int(found[1]), int(found[2]))
+            self._rate = int(found[3]) / (int(found[4]) or 1)
             return
         # Other threads of ffmpeg write in between: a frame's line need not begin like one, and what is added to its
         # end comes without a level. What repeats names and metadata is above the filter's first line.
@@ -261,6 +297,7 @@ class DecodeLog(threading.Thread):
         if level in ("error", "fatal"):
             self._late_errors.append(text.strip())
             self._last_error_at = self.n_decoded
+            self.has_errors = True
         if (self._header_ended or level in ("error", "warning")) and (found := _CUT.search(text)):
             self._cut = self._cut or found[0]
         if (
@@ -279,7 +316,9 @@ class DecodeLog(threading.Thread):
             self._garbled = f"ffmpeg shows frame {number} after {self.n_decoded} frames"
         found = _SHOWN_DURATION.search(line)
         duration = int(found[1]) if found else 0
-        if self._last is not None:
+        if self._last is None:
+            self._first = pts
+        else:
             last_pts, last_duration = self._last
             self._elapsed += pts - last_pts if pts > last_pts else last_duration
         self._last = (pts, duration)
@@ -305,6 +344,24 @@ class DecodeLog(threading.Thread):
     def last_duration(self) -> float:
         """Duration of the last frame in seconds; 0 if unknown."""
         return self._seconds(self._last[1]) if self._last else 0.0
+
+    def n_missing(self) -> int:
+        """Estimate how many frames are missing before the last that came, where there were errors; else 0.
+
+        There should be as many as the rate makes between the beginning and the last one, and no more than the container
+        lists. Where the rate varies and nothing is listed it cannot be known.
+        """
+        header = self._header
+        if not self.has_errors or self._last is None:
+            return 0
+        begin = header.start if header.stream_start is None else header.stream_start
+        lead = 0.0 if header.has_any_beginning else max(0.0, self._seconds(self._first) - begin)
+        seconds = lead + self.elapsed + self.last_duration
+        if header.has_sample_table and header.fps is not None:
+            expected = min(round(seconds * header.fps), _count_packets(self._path))
+        else:
+            expected = round(seconds * self._rate) if header.has_constant_rate else 0
+        return max(0, expected - self.n_decoded)
 
     def problem(self, returncode: int) -> str | None:
         """Say why what was decoded is not the complete video; None if it is, as far as can be known."""

@@ -27,6 +27,9 @@ _T = TypeVar("_T")
 
 _COPY_AGAIN = "copy or export it again"
 
+#: Share of the frames that must come out if there are errors.
+_ENOUGH = 0.95
+
 #: Seconds until the line of a frame that has come must have been read. It is there already: this is not time to decode.
 _LINE_TIMEOUT = 60
 
@@ -80,6 +83,9 @@ class VideoSummary:
         last frame's own duration is unknown it is taken to be the mean one.
     width, height
         Size of the frames in pixels.
+    n_missing
+        Frames that the decoder could not make of what is damaged, as far as the container tells; 0 where it reported no
+        errors. The frames after them have lower numbers than in the whole video, but their true times.
     """
 
     n_decoded: int
@@ -87,6 +93,7 @@ class VideoSummary:
     duration: float
     width: int
     height: int
+    n_missing: int = 0
 
 
 class Video(ABC):
@@ -207,11 +214,16 @@ def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1
     - if ffmpeg cannot open it or ends with an error;
     - if the demuxer meets the end of the file in the middle of something (Matroska, WebM, MP4, MOV);
     - if the file is shorter than its own headers say (MP4, MOV, AVI, ASF/WMV), be it only the sound that is missing;
-    - if the last frame ends more than a second before the end that the header declares, and there are errors there.
+    - if the last frame ends more than a second before the end that the header declares, and there are errors there;
+    - if there are errors, and less than 95 % of the frames came out that there should be from the beginning of the
+      stream to the last frame: by the mean rate, and at most those that the container lists (MP4, MOV); by the rate
+      alone elsewhere, if it is constant.
 
-    Other errors in the middle of a stream are not: the decoder conceals them, and old recordings have them. A cut
+    Other errors in the middle of a stream are not: the decoder conceals them, and old recordings have them. How many
+    frames were lost is ``summary.n_missing``. Neither are differences between the header and the frames without errors:
+    edit lists, variable rates and wrong headers make them. A cut
     cannot be known where the format declares no length (transport and program streams, Ogg, FLV, GIF, raw streams):
-    such a file is complete up to where it ends.
+    such a file is complete up to where it ends. Frames lost within an AVI are not noticed: they have no times there.
 
     Parameters
     ----------
@@ -264,6 +276,7 @@ class _Stream(Video):
     def __init__(self, path: str, *, every: int, threads: int) -> None:
         super().__init__(path)
         self._every = every
+        self._n_missing = 0
         expected, found = declared_size(path), Path(path).stat().st_size
         if expected is not None and found < expected:
             raise _unreadable(path, f"it is cut off (found {found} bytes; its headers say {expected})")
@@ -300,7 +313,7 @@ class _Stream(Video):
             n_read += n_given
         if (error := self._incomplete(n_read)) is not None:
             raise error
-        self._summary = _summarize(self._log, self.width, self.height)
+        self._summary = _summarize(self._log, self.width, self.height, self._n_missing)
 
     def _shown(self) -> Iterator[ShownFrame]:
         """Iterate over the lines of frames that have come."""
@@ -318,6 +331,12 @@ class _Stream(Video):
         n_kept = -(-self._log.n_decoded // self._every)
         if problem is None and n_read != n_kept:
             problem = f"{n_read} of {n_kept} frames came from ffmpeg"
+        if problem is None:
+            n_decoded = self._log.n_decoded
+            self._n_missing = self._log.n_missing()
+            n_expected = n_decoded + self._n_missing
+            if n_decoded < _ENOUGH * n_expected:
+                problem = f"found {n_decoded} frames with decoding errors; the file promises {n_expected}"
         return None if problem is None else _unreadable(self._path, problem)
 
     def close(self) -> None:
@@ -329,13 +348,13 @@ class _Stream(Video):
         self._log.join()
 
 
-def _summarize(log: DecodeLog, width: int, height: int) -> VideoSummary:
+def _summarize(log: DecodeLog, width: int, height: int, n_missing: int) -> VideoSummary:
     if log.elapsed:
         step, fps = log.elapsed / (log.n_decoded - 1), (log.n_decoded - 1) / log.elapsed
     else:
         step = log.last_duration or math.nan
         fps = 1 / step
-    return VideoSummary(log.n_decoded, fps, log.elapsed + (log.last_duration or step), width, height)
+    return VideoSummary(log.n_decoded, fps, log.elapsed + (log.last_duration or step), width, height, n_missing)
 
 
 def _readable(path: str | os.PathLike[str]) -> str:

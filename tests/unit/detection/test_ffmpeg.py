@@ -117,6 +117,28 @@ def test_decode_log__metadata_is_not_an_error():
     assert log.problem(0) is None
 
 
+@pytest.mark.parametrize(
+    ("rates", "pts", "n_missing"),
+    [
+        ("25 fps, 25 tbr", 0, 3),
+        ("25 fps, 25 tbr", 40, 13),
+        ("25 fps, 50 tbr", 0, 0),
+        ("25 fps, 25 tbr, start 0.4", 40, 3),
+    ],
+)
+@pytest.mark.parametrize("error", ["", "[h264 @ 0xaa] [error] bad\n"])
+def test_decode_log__missing_frames(rates, pts, n_missing, error):
+    header = f"""\
+[info] Input #0, matroska,webm, from 'file:a.mkv':
+[info]   Duration: 00:01:00.00, start: 0.000000, bitrate: 1649 kb/s
+[info]   Stream #0:0: Video: h264, yuv420p, 96x64, {rates}
+[info] Stream mapping:
+[showinfo@f00d @ 0x7f4384001a40] [info] config in time_base: 1/100, frame_rate: 25/1
+"""
+    frames = "".join(shown(n, pts + 4 * (n if n < 5 else n + 3)) + "\n" for n in range(10))
+    assert read(header + frames + error)[0].n_missing() == (n_missing if error else 0)
+
+
 def test_decode_log__endless_line():
     text = HEADER + "[info] User Data=" + "00" * 10**6 + "\n" + shown(0, 0) + "\n"
     assert len(read(text)[1]) == 1

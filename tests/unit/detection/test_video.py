@@ -372,6 +372,90 @@ def test_open_video__damage_in_the_middle_is_concealed(make_video):
     assert read(path)[3].n_decoded >= 95
 
 
+def with_zeros(path, begin, end):
+    """Zero a share of the file's samples (MP4), or of the file."""
+    content = bytearray(path.read_bytes())
+    first, last = 0, len(content)
+    if (box := content.find(b"mdat")) > 0:
+        first, last = box + 4, box - 4 + int.from_bytes(content[box - 4 : box], "big")
+    a, b = (first + int(share * (last - first)) for share in (begin, end))
+    content[a:b] = bytes(b - a)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("a.mp4", ["-c:v", "copy"]),
+        ("variable.mp4", [*X264, "-vf", "setpts='(N+0.4*mod(N,3))/(24*TB)'", "-fps_mode", "vfr"]),
+        ("a.mkv", ["-c:v", "copy"]),
+        ("a.ts", ["-c:v", "copy"]),
+    ],
+)
+def test_open_video__middle_of_zeros(ffmpeg, asset, name, options):
+    sound = ["-f", "lavfi", "-i", "sine=duration=25"]
+    path = ffmpeg("-i", asset("WolfgangLanger_Pexels.mp4"), *sound, "-map", "0:v", "-map", "1", *options, name)
+    whole = read(path, every=100)[3]
+    assert (whole.n_decoded, whole.n_missing) == (pytest.approx(472, abs=1), 0)
+    with pytest.raises(VideoError, match=r"found \d+ frames with decoding errors; the file promises 4[67]\d"):
+        read(with_zeros(path, 0.25, 0.75), every=100)
+
+
+@pytest.mark.parametrize("flags", ["+faststart", "frag_keyframe+empty_moov"])
+def test_open_video__beginning_of_zeros(ffmpeg, asset, flags):
+    path = ffmpeg("-i", asset("WolfgangLanger_Pexels.mp4"), "-c:v", "copy", "-an", "-movflags", flags, "a.mp4")
+    with pytest.raises(VideoError, match=r"with decoding errors; the file promises 4[67]\d|cut off"):
+        read(with_zeros(path, 0, 0.5), every=100)
+
+
+def test_open_video__few_missing_frames_are_counted(make_video):
+    # Damage that leaves nothing of some pictures, each of which stands for itself.
+    path = make_video("a.mp4", "-c:v", "mjpeg", seconds=8)
+    summary = read(with_zeros(path, 0.5, 0.52))[3]
+    assert 3 <= summary.n_missing <= 5
+    assert summary.n_decoded + summary.n_missing == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("b-frames.mp4", ["-bf", "3"]),
+        ("variable.mp4", ["-vf", "setpts='(N+0.4*mod(N,3))/(25*TB)'", "-fps_mode", "vfr"]),
+        ("gap.mp4", ["-vf", "setpts='(N+200*gte(N,50))/(25*TB)'", "-fps_mode", "vfr"]),
+        ("late.mkv", ["-vf", "setpts=PTS+2/TB", "-fps_mode", "passthrough", "-copyts"]),
+        ("late.mp4", ["-vf", "setpts=PTS+2/TB", "-fps_mode", "passthrough"]),
+        ("a.ts", []),
+    ],
+)
+def test_open_video__few_errors_in_odd_files_are_none(ffmpeg, name, options):
+    sound = ["-f", "lavfi", "-i", "sine=duration=30"]
+    picture = ["-f", "lavfi", "-i", "testsrc=size=320x240:rate=25:duration=20"]
+    path = ffmpeg(*picture, *sound, *X264, *options, "-g", "10", name)
+    with open_video(with_zeros(path, 0.6, 0.605), every=100) as video:
+        list(video.batches(8))
+        assert video._log.has_errors
+        assert 475 <= video.summary.n_decoded <= 500
+
+
+def test_open_video__few_errors_behind_an_edit_list_are_none(ffmpeg, make_video):
+    source = make_video("whole.mp4", *X264, "-g", "100", seconds=8, size="320x240")
+    path = ffmpeg("-ss", "3.8", "-i", source, "-c", "copy", "cut.mp4")
+    with open_video(with_zeros(path, 0.9, 0.93)) as video:
+        list(video.batches(8))
+        assert video._log.has_errors
+        assert 100 <= video.summary.n_decoded <= 105
+
+
+@pytest.mark.parametrize("gop", ["open-gop=0", "open-gop=1"])
+def test_open_video__stream_that_begins_between_key_frames(make_video, gop):
+    path = make_video("a.ts", *X264, "-x264opts", f"{gop}:keyint=25:bframes=3", seconds=4)
+    path.write_bytes(path.read_bytes()[188 * 20 :])
+    summary = read(path)[3]
+    assert 70 <= summary.n_decoded <= 80
+    assert summary.n_missing == 0
+
+
 def test_open_video__sound_that_goes_on_after_the_picture(ffmpeg):
     path = ffmpeg(
         *("-f", "lavfi", "-i", "testsrc=size=96x64:rate=25:duration=1", "-f", "lavfi", "-i", "sine=duration=8"),
