@@ -42,7 +42,7 @@ def concat(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
         text, for which integers and truth values become float64. Values without a ``video`` dim that differ get one;
         so do texts in the attributes of the whole, such as ``detector``: where they differ or are not in all, they
         become a coordinate. Other attributes are kept only where all have the same. Values in dask arrays or still in
-        a store stay lazy.
+        a store stay lazy, but for coordinates without a ``frame`` dim.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def concat(datasets: Iterable[xr.Dataset]) -> xr.Dataset:
     parts = list(datasets)
     _check_parts(parts)
     attrs = _common_attrs(parts)
-    parts = [_with_attrs_of_videos(part, parts, attrs) for part in parts]
+    parts = [_with_attrs_of_videos(_with_small_coords_read(part), parts, attrs) for part in parts]
     features = _union_of_features(parts)
     sizes = {dim: max(part.sizes.get(dim, 0) for part in parts) for dim in _all_dims(parts)}
     if features is not None:
@@ -333,6 +333,12 @@ def _common_attrs(parts: Sequence[xr.Dataset]) -> dict[Hashable, Any]:
         for key, value in first.attrs.items()
         if all(key in part.attrs and _same(part.attrs[key], value) for part in others)
     }
+
+
+def _with_small_coords_read(part: xr.Dataset) -> xr.Dataset:
+    """Read coordinates that have no frames: they are small, and xarray groups by nothing that is lazy."""
+    small = (name for name, coord in part.coords.items() if "frame" not in coord.dims and name not in part.indexes)
+    return part.assign_coords({name: part[name].variable.compute() for name in small})
 
 
 def _with_attrs_of_videos(part: xr.Dataset, parts: Sequence[xr.Dataset], common: Mapping[Hashable, Any]) -> xr.Dataset:

@@ -54,6 +54,8 @@ def test_concat__of_stores_is_the_store_of_all_and_stays_lazy(recordings, tmp_pa
     parts = [fa.open_store(tmp_path / "one.zarr"), fa.open_store(tmp_path / "two.zarr")]
     found = fa.concat(parts)
     assert found["landmarks"].chunks is not None
+    assert found["timestamp"].chunks is not None
+    assert found.groupby("source").count()["features"].sum() == whole["features"].count()
     xr.testing.assert_equal(found.compute(), fa.open_store(tmp_path / "whole.zarr").isel(video=[0, 2, 1]).compute())
     xr.testing.assert_equal(fa.open_store(fa.save(found, tmp_path / "again.zarr")).load(), found.compute())
 
