@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facearray.errors import ReadError
@@ -165,6 +165,7 @@ def test_blocks__cut_anywhere_make_the_same_rows(write: Write, monkeypatch, size
 cells = st.one_of(st.just(""), st.floats(width=32, allow_infinity=False).map(repr), st.integers(-9, 9).map(str))
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(cells, min_size=3, max_size=3), min_size=1, max_size=8), st.sampled_from(",;\t"), st.booleans()
 )
