@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo test test-slow lint docs bench clean
+.PHONY: help venv assets demo test test-slow lint docs bench calibrate clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -18,6 +18,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"
 	@echo "make bench      the benchmarks, one JSON line each"
+	@echo "make calibrate  false-positive rates and power of the tests, the table of docs/statistics.md (15 minutes)"
 	@echo "make venv       the environment in .venv, which all of these need"
 
 venv: $(INSTALLED)
@@ -63,6 +64,9 @@ docs: venv
 bench: assets
 	@for benchmark in $$(ls benchmarks/*.py | grep -v __init__ | xargs -n 1 basename -s .py); do \
 	  echo "$$benchmark"; $(BIN)/python -m "benchmarks.$$benchmark"; done
+
+calibrate: venv
+	@$(BIN)/python tests/unit/stats/test_calibration.py
 
 clean:
 	@rm -rf build .venv

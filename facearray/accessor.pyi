@@ -96,6 +96,7 @@ class DatasetAccessor(DataArrayAccessor):
         intercept: bool = True,
         unit: str = "video",
         cluster: str | None = None,
+        random: str | Sequence[str] | None = None,
         cov: Covariance = "nonrobust",
         correction: str | None = None,
         residuals: bool = False,

@@ -26,6 +26,7 @@ _COVARIANCES = {
     "CR1": "ordinary least squares with cluster-robust standard errors (CR1, G - 1 degrees of freedom)",
     "CR2": "ordinary least squares with cluster-robust standard errors (CR2, Bell-McCaffrey degrees of freedom)",
     "wild": "ordinary least squares with a wild cluster bootstrap-t",
+    "mixed": "linear mixed models (restricted maximum likelihood; t-tests with between/within degrees of freedom)",
 }
 
 
@@ -90,6 +91,8 @@ def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     attrs = result.attrs
     coding = f" ({'; '.join(attrs['coding'])})" if attrs["coding"] else ""
     terms = [str(term) for term in result["term"].to_numpy().ravel() if term != INTERCEPT]
+    if "random" in attrs:
+        coding += f" with random intercepts, and slopes of what varies within, of {' and '.join(attrs['random'])}"
     clusters = f", {attrs['n_clusters']} clusters of {attrs['cluster']}" if "cluster" in attrs else ""
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     yield (

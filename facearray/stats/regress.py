@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
@@ -32,6 +32,7 @@ def regress(
     intercept: bool = True,
     unit: str = "video",
     cluster: str | None = None,
+    random: str | Sequence[str] | None = None,
     cov: Covariance = "nonrobust",
     correction: str | None = None,
     residuals: bool = False,
@@ -75,6 +76,10 @@ def regress(
     cluster
         Coordinate on ``video`` (or ``"video"`` itself, for frames) within which observations may depend on each other
         in any way.
+    random
+        Coordinate whose values are a sample, such as ``"subject"``, or several crossed ones, for a linear mixed model
+        with random intercepts, and random slopes of all regressors that vary within them. Needs statsmodels
+        (``pip install 'facearray[mixed]'``) and seconds a feature where effects are crossed. Not for frames.
     cov
         Standard errors: ``"nonrobust"`` (equal variances), ``"HC3"`` (unequal variances), and with `cluster`
         ``"CR2"``, ``"CR1"`` or ``"wild"`` (see Notes). With `cluster`, ``"nonrobust"`` stands for ``"CR2"``.
@@ -113,6 +118,8 @@ def regress(
     InputError
         If a name is unknown or an option does not fit another; if a regressor is constant or collinear with others;
         if there are fewer than 6 clusters; if the unit is the frame without `cluster`.
+    FaceArrayError
+        If statsmodels is needed and not installed.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -130,6 +137,10 @@ def regress(
     or CR1 with p values and confidence limits of the wild cluster bootstrap-t; see `docs/statistics.md` for formulas,
     references and measured false-positive rates. Frames are summed cluster by cluster while they are read, so that
     memory does not grow with their number.
+
+    Mixed models are fitted by restricted maximum likelihood, feature by feature. Their degrees of freedom are those of
+    the groups: less the number of coefficients that do not vary within groups, or less 1 for those that do. A random
+    intercept alone, with a condition that varies within persons, is not on offer: it gives false positives.
 
     Permutation tests deal the values of a single regressor out to the units anew, and put residuals into another order
     where there are several (Freedman & Lane 1983). A statistic is always studentised.
@@ -163,6 +174,7 @@ def regress(
         residuals=residuals,
         permutations=permutations,
         blocks=blocks,
+        random=() if random is None else (random,) if isinstance(random, str) else tuple(random),
     )
     check(request, cov)
     if unit == "frame" and cluster is not None:

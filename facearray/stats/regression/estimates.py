@@ -13,7 +13,7 @@ from facearray.stats.kernels.cluster import Sums, cluster_fit, cluster_sums, wil
 from facearray.stats.kernels.ols import complete_rows, ols, two_sided_p
 from facearray.stats.kernels.resampling import FreedmanLane, Labels, Orders, Slope, permutation_test
 
-__all__ = ["FEWEST_CLUSTERS", "Estimates", "Options", "fit_clusters", "fit_rows", "permute"]
+__all__ = ["FEWEST_CLUSTERS", "Estimates", "Options", "fit_clusters", "fit_rows", "limits", "permute"]
 
 Covariance = Literal["nonrobust", "HC3", "CR1", "CR2", "wild"]
 
@@ -55,6 +55,7 @@ class Estimates:
     few_treated: NDArray[np.bool_] | None = None
     residual: NDArray[np.float64] | None = None
     p_max: NDArray[np.float64] | None = None
+    singular: NDArray[np.bool_] | None = None
     details: dict[str, Any] = field(default_factory=dict)
     arrangements: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ def fit_rows(
         clustered = fit_clusters(groups, X.shape[1], Y.shape[1], options)
         clustered.residual = plain.residual
         return clustered
-    estimates = Estimates(plain.beta, plain.se, plain.df, *_limits(plain.beta, plain.se, plain.df, options), plain.n)
+    estimates = Estimates(plain.beta, plain.se, plain.df, *limits(plain.beta, plain.se, plain.df, options), plain.n)
     estimates.residual = plain.residual
     return estimates
 
@@ -110,12 +111,12 @@ def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int
             found = wild.p, wild.ci_low, wild.ci_high
             result.details |= {"wild_weights": weights, "n_draws": wild.n_draws}
         else:
-            found = _limits(fit.beta, fit.se, fit.df, options)
+            found = limits(fit.beta, fit.se, fit.df, options)
         result.p[:, columns], result.ci_low[:, columns], result.ci_high[:, columns] = found
     return result
 
 
-def _limits(
+def limits(
     beta: NDArray[np.float64], se: NDArray[np.float64], df: NDArray[np.float64], options: Options
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """P value and confidence limits by the t distribution."""

@@ -33,6 +33,7 @@ class Request:
     residuals: bool
     permutations: int
     blocks: str | None
+    random: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def check(request: Request, cov: str) -> None:
     InputError
         With all problems.
     """
-    problems = [*_covariance_problems(request, cov), *_resampling_problems(request)]
+    problems = [*_covariance_problems(request, cov), *_resampling_problems(request), *_random_problems(request)]
     if request.correction not in (None, "max_t", *METHODS):
         raise unknown_names("correction", [str(request.correction)], [*METHODS, "max_t"])
     if not 0 < request.options.confidence < 1:
@@ -114,6 +115,20 @@ def _resampling_problems(request: Request) -> Iterator[str]:
         yield "found blocks without permutations; expected permutations > 0"
     if request.correction == "max_t":
         yield "found correction='max_t' without permutations; expected permutations > 0"
+
+
+def _random_problems(request: Request) -> Iterator[str]:
+    if not request.random:
+        return
+    if request.cluster is not None or request.options.cov != "nonrobust" or request.permutations or request.residuals:
+        yield (
+            "found random with cluster, cov, permutations or residuals; a mixed model has standard errors of its own "
+            "and no such residuals: leave them out"
+        )
+    if request.unit == "frame":
+        yield "found random with unit='frame'; expected units that are independent within persons and stimuli"
+    if request.unit in request.random:
+        yield f"found the unit {request.unit!r} as a random effect; expected what units share, such as a person"
 
 
 def check_clusters(n_clusters: int, cluster: str) -> None:

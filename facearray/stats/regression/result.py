@@ -60,6 +60,8 @@ def _attrs(fitted: Fitted, request: Request, result: xr.Dataset) -> dict[str, An
         "coding": fitted.coding,
         "notes": _notes(fitted, request, result),
     }
+    if request.random:
+        attrs |= {"random": list(request.random), "cov": "mixed"}
     if request.cluster is not None:
         attrs |= {"cluster": request.cluster, "n_clusters": int(max(_counts(fitted)))}
     if options.cov == "wild":
@@ -106,6 +108,14 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
         few = result["df"] < 4
         terms = some(result["term"].to_numpy()[few.any(["face", "feature"]).to_numpy()])
         notes.append(f"fewer than 4 degrees of freedom, so p is approximate at best: {terms}")
+    singular = np.zeros(len(names), dtype=bool)
+    for estimates in fitted.by_face:
+        if estimates.singular is not None:
+            singular |= estimates.singular
+    if singular.any():
+        notes.append(
+            "singular or not converged, a random effect has no variance or the others give it: " + some(names[singular])
+        )
     if fitted.few_treated:
         notes.append(f"fewer than 5 clusters differ from the others, so p is too small: {some(fitted.few_treated)}")
     return notes

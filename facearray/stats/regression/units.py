@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray.errors import InputError
+from facearray.errors import InputError, unknown_names
 from facearray.stats.regression.design import (
     INTERCEPT,
     Design,
@@ -21,6 +21,7 @@ from facearray.stats.regression.design import (
     regressor_names,
 )
 from facearray.stats.regression.estimates import Estimates, fit_rows, permute
+from facearray.stats.regression.mixed import fit_mixed
 from facearray.stats.regression.request import Fitted, Request, check_clusters, some
 from facearray.stats.units import UnitValues, levels, unit_values
 
@@ -60,6 +61,12 @@ def fit_units(
     named = (
         _formula_names(str(X), ds) if formula else Regressors([]) if hasattr(X, "columns") else regressor_names(ds, X)
     )
+    wrong = [name for name in named.names if name not in named.features and ds[name].dims != ("video",)]
+    if wrong:
+        raise InputError(
+            f"found {some(map(repr, wrong))} not on videos; expected coordinates on videos, or unit='frame' with a "
+            "cluster"
+        )
     features = list(dict.fromkeys([*request.outcomes, *named.features]))
     units = unit_values(ds, features=features, **reduce)
     cluster = None if request.cluster is None else levels(_unit_coordinate(units, request.cluster))[1]
@@ -67,6 +74,7 @@ def fit_units(
     for name, codes in ((request.cluster, cluster), (request.blocks, blocks)):
         if codes is not None and (codes < 0).any():
             raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
+    shared = [_shared(units, name) for name in request.random]
     columns = [list(units.features).index(name) for name in request.outcomes]
     designs = [_unit_design(X, formula, named, units, face, request) for face in range(len(units.faces))]
     complete: list[NDArray[np.bool_]] = [np.atleast_1d(~np.isnan(matrix).any(axis=1)) for _, matrix, _ in designs]
@@ -81,7 +89,7 @@ def fit_units(
         rows = complete[face] & ~np.isnan(units.values[:, face, columns]).all(axis=1)
         if rows.any():
             check_determined(matrix[rows], terms, f"{request.unit}s")
-        estimates.append(_fit_face(matrix, units.values[:, face, columns], complete[face], cluster, request))
+        estimates.append(_fit_face(matrix, units.values[:, face, columns], complete[face], cluster, shared, request))
         if request.permutations and rows.any():
             tested = np.array([i for i, term in enumerate(terms) if term != INTERCEPT])
             permute(
@@ -166,9 +174,20 @@ def _unit_coordinate(units: UnitValues, name: str) -> NDArray[Any]:
             f"found several values of {name!r} within a {units.unit}; expected one: use a smaller unit, or a "
             f"coordinate of the {units.unit}s"
         )
-    raise InputError(
-        f"found {name!r} on frames or faces; expected a coordinate of the {units.unit}s: use unit='frame' with cluster="
-    )
+    raise unknown_names(f"coordinate of {units.unit}s", [name], [*units.coords, *units.varying])
+
+
+def _shared(units: UnitValues, name: str) -> NDArray[np.intp]:
+    """Group of each unit in a random effect."""
+    names, codes = levels(_unit_coordinate(units, name))
+    if (codes < 0).any():
+        raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
+    if not 1 < len(names) < len(codes):
+        raise InputError(
+            f"found {len(names)} values of {name!r} in {len(codes)} {units.unit}s; expected several, each shared by "
+            f"several {units.unit}s"
+        )
+    return codes
 
 
 def _fit_face(
@@ -176,8 +195,11 @@ def _fit_face(
     Y: NDArray[np.float64],
     rows: NDArray[np.bool_],
     cluster: NDArray[np.intp] | None,
+    shared: list[NDArray[np.intp]],
     request: Request,
 ) -> Estimates:
+    if shared:
+        return fit_mixed(X[rows], Y[rows], [codes[rows] for codes in shared], request.options)
     fitted = fit_rows(X[rows], Y[rows], None if cluster is None else cluster[rows], request.options)
     if not request.residuals:
         return replace(fitted, residual=None)

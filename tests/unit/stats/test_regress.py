@@ -330,7 +330,7 @@ def test_regress__wrong_names(ds):
         regress(ds, "y ~ age", ALL)
     with pytest.raises(InputError, match="expected one that can be computed"):
         regress(ds, "condition + age +* 2", ALL)
-    with pytest.raises(InputError, match="'timestamp' on frames or faces"):
+    with pytest.raises(InputError, match="'timestamp' not on videos"):
         regress(ds, "timestamp", ALL)
     with pytest.raises(InputError, match=r"found X=\[\]"):
         regress(ds, [], ALL)
