@@ -23,7 +23,8 @@ html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_title = "facearray"
 html_sidebars = {
-    page: [] for page in ("changelog", "cli", "data_model", "detector", "getting_started", "store", "tables")
+    page: []
+    for page in ("changelog", "cli", "data_model", "detector", "formats", "getting_started", "reading", "store", "tables")
 }
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
