@@ -24,7 +24,17 @@ html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_title = "facearray"
 html_sidebars = {
     page: []
-    for page in ("changelog", "cli", "data_model", "detector", "formats", "getting_started", "reading", "store", "tables")
+    for page in (
+        "changelog",
+        "cli",
+        "data_model",
+        "detector",
+        "formats",
+        "getting_started",
+        "reading",
+        "store",
+        "tables",
+    )
 }
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
