@@ -85,6 +85,7 @@ def iter_blocks(
     *,
     variables: Iterable[str] = ("features",),
     features: str | Iterable[str] | None = None,
+    videos: NDArray[np.integer] | None = None,
     max_bytes: int = MAX_BYTES,
     split: bool = True,
 ) -> Iterator[Block]:
@@ -102,6 +103,8 @@ def iter_blocks(
         Names of data variables and coordinates with dims (video, frame, ...).
     features
         Features to read of the variable ``features``, as for `facearray.selectors.select`; all by default.
+    videos
+        Positions of the videos to read; all by default. Unlike a selection of ``ds``, this copies no padding.
     max_bytes
         Size of a block. A single frame, and one dask block of several videos, is read whole whatever its size.
     split
@@ -138,9 +141,8 @@ def iter_blocks(
     if max_bytes < 1:
         raise InputError(f"found max_bytes={max_bytes}; expected a positive number")
     arrays = _arrays(ds, list(variables), features)
-    rows = _find_rows(ds)
-    frame_bytes = sum(a.dtype.itemsize * math.prod(a.shape[2:]) for a in arrays.values())
-    n_cells = max(1, max_bytes // max(1, frame_bytes))
+    rows = _find_rows(ds, videos)
+    n_cells = max(1, max_bytes // max(1, sum(array.frame_bytes for array in arrays.values())))
     for together in _read_together(rows, arrays, n_cells):
         first, stop = int(rows.first[together].min()), int(rows.stop[together].max())
         if split and len(together) == 1:
@@ -160,22 +162,54 @@ def real_frame_counts(ds: xr.Dataset) -> NDArray[np.intp]:
     return _find_rows(ds).n_frames
 
 
-def _arrays(ds: xr.Dataset, names: list[str], features: str | Iterable[str] | None) -> dict[str, xr.Variable]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Array:
+    """A variable with dims (video, frame, ...), and which positions of its last dim are wanted, if not all."""
+
+    variable: xr.Variable
+    last: NDArray[np.intp] | None = None
+
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...] | None:
+        """Sizes of the dask blocks along each dim, if it has any."""
+        chunks: tuple[tuple[int, ...], ...] | None = self.variable.chunks
+        return chunks
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of what is wanted of one frame."""
+        shape = self.variable.shape[2:]
+        if self.last is not None:
+            shape = (*shape[:-1], len(self.last))
+        return int(self.variable.dtype.itemsize * math.prod(shape))
+
+    def window(self, videos: slice | NDArray[np.intp], frames: slice) -> xr.Variable:
+        """Cut to some frames of some videos, unread; of an array in memory nothing else is copied."""
+        if self.last is None:
+            return self.variable[videos, frames]
+        dims = self.variable.dims
+        return self.variable[{dims[0]: videos, dims[1]: frames, dims[-1]: self.last}]
+
+
+def _arrays(ds: xr.Dataset, names: list[str], features: str | Iterable[str] | None) -> dict[str, _Array]:
     """Variables with dims (video, frame, ...), cut to the features."""
     schema.validate(ds, variables=["frame_number", *(name for name in names if name in schema.DATA_VARS)])
     unknown = [name for name in names if name not in ds.variables]
     if unknown:
         raise unknown_names("variable", unknown, [str(name) for name in ds.variables])
-    arrays = {name: ds.variables[name] for name in names}
-    if features is not None and "features" in arrays:
-        arrays["features"] = selectors.select(ds["features"], features).variable
-    wrong = [f"{name!r} with dims {array.dims}" for name, array in arrays.items() if array.dims[:2] != FRAME_DIMS]
+    found = {name: ds.variables[name] for name in names}
+    wrong = [f"{name!r} with dims {array.dims}" for name, array in found.items() if array.dims[:2] != FRAME_DIMS]
     if wrong:
         raise SchemaError(f"found {', '.join(wrong)}; expected dims ('video', 'frame', ...)")
+    arrays = {name: _Array(variable) for name, variable in found.items()}
+    if features is not None and "features" in arrays:
+        position = xr.DataArray(np.arange(ds.sizes["feature"]), coords=ds["feature"].coords, dims="feature")
+        chosen = selectors.select(position, features).to_numpy()
+        arrays["features"] = _Array(found["features"], chosen)
     return arrays
 
 
-def _find_rows(ds: xr.Dataset) -> _Rows:
+def _find_rows(ds: xr.Dataset, videos: NDArray[np.integer] | None = None) -> _Rows:
     """Find the real frames, reading of each row no more than has to be looked at."""
     schema.validate(ds, variables=["frame_number"])
     number = ds.variables["frame_number"]
@@ -186,19 +220,21 @@ def _find_rows(ds: xr.Dataset) -> _Rows:
     expected = _expected_frames(ds)
     # one frame more, which shows that the video ends where it should
     look = np.minimum(expected + 1, n_stored)
-    for videos in _of_like_length(look, n_cells):
-        real = _load_real(number, videos, int(look[videos].max()))
-        rows.record(videos, real)
-        at_end = real[np.arange(len(videos)), look[videos] - 1]
-        whole = look[videos] == n_stored
-        sure = whole | ((rows.n_frames[videos] == expected[videos]) & ~at_end)
+    if videos is not None:
+        look[np.setdiff1d(np.arange(n_videos), videos)] = 0
+    for group in _of_like_length(look, n_cells):
+        real = _load_real(number, group, int(look[group].max()))
+        rows.record(group, real)
+        at_end = real[np.arange(len(group)), look[group] - 1]
+        whole = look[group] == n_stored
+        sure = whole | ((rows.n_frames[group] == expected[group]) & ~at_end)
         for again in _of_like_length(np.where(sure, 0, n_stored), n_cells):
-            rows.record(videos[again], _load_real(number, videos[again], n_stored))
+            rows.record(group[again], _load_real(number, group[again], n_stored))
     return rows
 
 
 def _load_real(number: xr.Variable, videos: NDArray[np.intp], stop: int) -> NDArray[np.bool_]:
-    return np.asarray(_load({"frame_number": number}, videos, 0, stop)["frame_number"] >= 0)
+    return np.asarray(_load({"frame_number": _Array(number)}, videos, 0, stop)["frame_number"] >= 0)
 
 
 def _expected_frames(ds: xr.Dataset) -> NDArray[np.intp]:
@@ -212,7 +248,7 @@ def _expected_frames(ds: xr.Dataset) -> NDArray[np.intp]:
     return expected
 
 
-def _read_together(rows: _Rows, arrays: Mapping[str, xr.Variable], n_cells: int) -> Iterator[NDArray[np.intp]]:
+def _read_together(rows: _Rows, arrays: Mapping[str, _Array], n_cells: int) -> Iterator[NDArray[np.intp]]:
     """Videos that are read at once: some of like length, or those of one dask block."""
     length = rows.stop - rows.first
     blocks = max((a.chunks[0] for a in arrays.values() if a.chunks is not None), key=max, default=(1,))
@@ -237,7 +273,7 @@ def _of_like_length(length: NDArray[np.intp], n_cells: int) -> Iterator[NDArray[
 
 
 def _pieces(
-    arrays: Mapping[str, xr.Variable], rows: _Rows, video: NDArray[np.intp], first: int, stop: int, n_cells: int
+    arrays: Mapping[str, _Array], rows: _Rows, video: NDArray[np.intp], first: int, stop: int, n_cells: int
 ) -> Iterator[Block]:
     """Read one video, in pieces that begin and end with chunks of the store or dask blocks."""
     chunks = next((a.chunks[1] for a in arrays.values() if a.chunks is not None), None)
@@ -254,14 +290,12 @@ def _pieces(
         first = end
 
 
-def _load(
-    arrays: Mapping[str, xr.Variable], videos: NDArray[np.intp], first: int, stop: int
-) -> dict[str, NDArray[Any]]:
+def _load(arrays: Mapping[str, _Array], videos: NDArray[np.intp], first: int, stop: int) -> dict[str, NDArray[Any]]:
     """Read the stored frames ``[first, stop)`` of videos in ascending order."""
     consecutive = len(videos) == videos[-1] - videos[0] + 1
     rows = slice(int(videos[0]), int(videos[-1]) + 1) if consecutive else videos
-    parts = xr.Dataset({i: array[rows, first:stop] for i, array in enumerate(arrays.values())})
-    parts = parts.compute()
+    # together, because what several variables are computed from is then computed once
+    parts = xr.Dataset({i: array.window(rows, slice(first, stop)) for i, array in enumerate(arrays.values())}).compute()
     return {name: parts.variables[i].values for i, name in enumerate(arrays)}
 
 

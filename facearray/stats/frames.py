@@ -179,8 +179,8 @@ def frame_medians(
     medians = np.full(n_valid.shape, np.nan)
     size = np.bincount(groups[groups >= 0], minlength=n_groups)
     alone = np.flatnonzero((groups >= 0) & (size[groups] == 1))
-    for block in iter_blocks(ds.isel(video=alone), features=features, split=False):
-        rows = groups[alone[block.videos]]
+    for block in iter_blocks(ds, features=features, videos=alone, split=False):
+        rows = groups[block.videos]
         n_valid[rows], medians[rows] = median(block.data["features"])
     n_frames = real_frame_counts(ds) if (size > 1).any() else np.zeros(0)
     for group in np.flatnonzero(size > 1):
@@ -189,10 +189,9 @@ def frame_medians(
         step = max(1, MAX_BYTES // max(1, value_bytes))
         for start in range(0, len(labels), step):
             here = slice(start, start + step)
-            part = ds.isel(video=videos)
             frames = [
                 array[:n]
-                for block in iter_blocks(part, features=[str(label) for label in labels[here]])
+                for block in iter_blocks(ds, features=[str(label) for label in labels[here]], videos=videos)
                 for array, n in zip(block.data["features"], block.n_frames, strict=True)
             ]
             if frames:

@@ -166,6 +166,17 @@ def test_iter_blocks__splits_a_long_video_at_the_edges_of_chunks(stored):
     assert set(store.chunks("features").values()) == {1}
 
 
+@pytest.mark.parametrize("kind", ["numpy", "dask", "lazy"])
+def test_iter_blocks__some_videos(recordings, stored, kind):
+    ds, lazy, store = stored(LENGTHS, n_frame=2048)
+    ds = {"numpy": ds, "dask": ds.chunk(video=4, frame=9), "lazy": lazy}[kind]
+    assert_same(gathered(ds, videos=np.array([5, 0, 2])), expected(ds.isel(video=[0, 5])))
+    assert gathered(ds, videos=np.array([], dtype=int)) == {}
+    store.asked.clear()
+    list(iter_blocks(lazy, videos=np.array([1])))
+    assert set(store.chunks("features") + store.chunks("frame_number")) == {"features/c/1/0/0/0", "frame_number/c/1/0"}
+
+
 def test_iter_blocks__bounds_memory(recordings):
     ds = recordings({f"{i}": 10 + i for i in range(50)})
     sizes = [block.data["features"].nbytes for block in iter_blocks(ds, max_bytes=3000)]
