@@ -345,7 +345,7 @@ def _print_report(report: RunReport) -> None:
                 row["video"],
                 row["status"],
                 str(row["n_frames"]),
-                str(row["n_faces_found"]),
+                "-" if row["n_faces_found"] is None else str(row["n_faces_found"]),
                 f"{row['n_frames'] / row['seconds']:.1f}" if row["seconds"] else "-",
             ]
             for row in rows

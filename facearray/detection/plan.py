@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from facearray.detection.sources import Source
 from facearray.detection.video import probe
@@ -14,8 +17,16 @@ from facearray.io.store import Store, frame_capacity
 
 __all__ = ["Plan", "Task", "expected_frames", "plan_rows"]
 
+logger = logging.getLogger(__name__)
+
 #: Headers read at the same time; each is one short-lived decoder process.
 PROBE_THREADS = 4
+
+#: Bytes that a frame takes at least in any container, to see through headers that lie.
+MIN_FRAME_BYTES = 16
+
+#: Videos that a message names.
+SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +62,17 @@ class Plan:
 def expected_frames(sources: Sequence[Source], *, every: int) -> list[int]:
     """Estimate the stored frames of each source from its header; 0 where the header cannot be read.
 
+    No estimate is more than the file has room for: a header can promise any number of frames, and of what is reserved
+    for the longest video every row has its share. Where it was too few, the store grows.
+
     The row of an unreadable source fails with the reason when it is decoded.
     """
 
     def estimate(source: Source) -> int:
         try:
-            return -(-probe(source.path).n_frames // every)
-        except VideoError:
+            room = max(1, Path(source.path).stat().st_size // MIN_FRAME_BYTES)
+            return -(-min(probe(source.path).n_frames, room) // every)
+        except (VideoError, OSError):
             return 0
 
     with ThreadPoolExecutor(PROBE_THREADS) as pool:
@@ -96,10 +111,11 @@ def plan_rows(
         If the store holds another recording under one of the labels.
     """
     row_of = {label: row for row, label in enumerate(store.labels)}
-    states = journal.states()
+    states, fingerprints, places = store.states(journal), journal.fingerprints(), store.sources
+    sources = _under_stored_labels(sources, store.labels, places, fingerprints)
     known = [s for s in sources if s.label in row_of]
     new = [s for s in sources if s.label not in row_of]
-    _refuse_other_recordings(known, row_of, states, journal.fingerprints(), store.sources)
+    _refuse_other_recordings(known, row_of, states, fingerprints, places)
 
     wanted = {row_of[s.label]: s for s in known}
     done = tuple(sorted(row for row in wanted if states.get(row) == "done"))
@@ -108,19 +124,76 @@ def plan_rows(
     again = {row: s for row, s in wanted.items() if row not in {*done, *failed}}
     first = store.n_rows
     forgotten = list(again)
+    moved = {row: source.location for row, source in again.items() if source.location != places[row]}
     again |= {first + i: source for i, source in enumerate(new)}
     rows = sorted(again)
     counts = expected_frames([again[row] for row in rows], every=every)
+    _tell_unknown([store.labels[row] for row in done if row not in fingerprints])
+    _tell_copies(new, dict(zip(store.labels, places, strict=True)), fingerprints, store.labels)
     # Reading many headers takes a while.
     check()
     if forgotten:
         journal.forget(forgotten)
+    if moved:
+        store.set_sources(moved)
     if new:
         store.append([(s.label, s.location) for s in new], capacity=max(map(frame_capacity, counts)))
     if again:
         journal.record({row: (again[row].label, again[row].fingerprint if again[row].exists else None) for row in rows})
     tasks = tuple(Task(row, again[row], count) for row, count in zip(rows, counts, strict=True))
     return Plan(tasks, done, failed, missing)
+
+
+def _under_stored_labels(
+    sources: Sequence[Source], labels: Sequence[str], places: Sequence[str], fingerprints: Mapping[int, str]
+) -> list[Source]:
+    """Give every source the label it is stored under: what it would be called depends on what it is given with."""
+    by_place: dict[str, list[int]] = defaultdict(list)
+    for row, place in enumerate(places):
+        by_place[place].append(row)
+    row_of = {label: row for row, label in enumerate(labels)}
+    result: dict[str, Source] = {}
+    for source in sources:
+        called = row_of.get(source.label)
+        other = called is None or fingerprints.get(called, source.fingerprint) != source.fingerprint
+        if other and (called is None or places[called] != source.location):
+            for row in by_place[source.location]:
+                if not source.exists or fingerprints.get(row, source.fingerprint) == source.fingerprint:
+                    logger.info("%r is in the store as %r: %s", source.label, labels[row], source.location)
+                    source = replace(source, label=labels[row])
+                    break
+        result.setdefault(source.label, source)
+    return list(result.values())
+
+
+def _tell_unknown(labels: Sequence[str]) -> None:
+    if labels:
+        logger.info(
+            "%d videos are done, and what file they were read from is not known, because the store's journal is gone; "
+            "they are kept, and nothing is compared: %s",
+            len(labels),
+            _shown(map(repr, labels)),
+        )
+
+
+def _tell_copies(
+    new: Sequence[Source], places: Mapping[str, str], fingerprints: Mapping[int, str], labels: Sequence[str]
+) -> None:
+    """Name new videos whose content the store has already, or will have twice: they count twice in every statistic."""
+    first = {fingerprint: (labels[row], places[labels[row]]) for row, fingerprint in fingerprints.items()}
+    copies = []
+    for source in new:
+        label, place = first.setdefault(source.fingerprint, (source.label, source.location))
+        if source.exists and place != source.location:
+            copies.append(f"{source.label!r} ({source.location}) has the content of {label!r} ({place})")
+    if copies:
+        logger.warning("%d videos are stored twice: %s", len(copies), _shown(copies))
+
+
+def _shown(texts: Iterable[str]) -> str:
+    texts = list(texts)
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return "; ".join(texts[:SHOWN]) + more
 
 
 def _refuse_other_recordings(

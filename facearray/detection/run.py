@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +146,9 @@ def detect(
     """Find the faces in every frame of some videos and store what they do.
 
     Videos that the store already holds are not computed again, so that a run which was interrupted goes on where it
-    was when it is started again, and new videos are appended. A video that cannot be read does not stop the others:
+    was when it is started again, and new videos are appended. A file that is stored already is its row, even if it
+    would be called otherwise now, because of others that are given with it; a copy of it at another path is stored
+    too, with a warning. A video that cannot be read does not stop the others:
     its row has ``status`` "failed" and the reason in ``error``.
 
     Parameters
@@ -248,6 +250,8 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
     with Lease(journal, take_over=options.take_over) as lease:
         target = _open_or_create(store, layout, options)
         journal.check_labels(target.labels)
+        for problem in journal.repair():
+            logger.warning(problem)
         plan = plan_rows(
             target,
             journal,
@@ -266,10 +270,9 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
             raise
         lease.check()
         target.finalize(journal)
-        records = journal.records()
         rows = [*plan.done, *plan.failed, *(task.row for task in plan.tasks)]
         return RunReport(
-            {target.labels[row]: records[row] for row in sorted(rows)},
+            _records(target, journal, sorted(rows)),
             frozenset(task.source.label for task in plan.tasks),
             {
                 task.source.label: f"found no file {task.source.location}; the store holds this video from an earlier "
@@ -277,6 +280,21 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
                 for task in plan.missing
             },
         )
+
+
+def _records(target: Store, journal: Journal, rows: Sequence[int]) -> dict[str, Mapping[str, Any]]:
+    """Return label → record; of rows from before the journal there is only what is stored."""
+    records, stored = journal.records(), target.coordinates(journal)
+    return {
+        target.labels[row]: records.get(row)
+        or {
+            "status": str(stored["status"][row]),
+            "error": str(stored["error"][row]),
+            "n_frames": int(stored["n_frames"][row]),
+            "n_faces_found": None,
+        }
+        for row in rows
+    }
 
 
 def _open_or_create(store: StoreLike, layout: Layout, options: RunOptions) -> Store:

@@ -64,12 +64,21 @@ class Records(Mapping[int, Mapping[str, Any]]):
     Attributes
     ----------
     problems
-        A sentence for every file of the journal that cannot be used; its rows count as pending.
+        A sentence for every file of the journal that cannot be used.
     """
 
-    def __init__(self, tables: Iterable[_Table], problems: Iterable[str]) -> None:
+    def __init__(
+        self,
+        tables: Iterable[_Table],
+        problems: Iterable[str] = (),
+        *,
+        unreadable: Iterable[int] = (),
+        lost_table: bool = False,
+    ) -> None:
         self._tables = tuple(tables)
         self.problems = tuple(problems)
+        self._unreadable = frozenset(unreadable)
+        self._lost_table = lost_table
 
     @cached_property
     def _where(self) -> dict[int, tuple[int, int]]:
@@ -84,6 +93,10 @@ class Records(Mapping[int, Mapping[str, Any]]):
 
     def __len__(self) -> int:
         return len(self._where)
+
+    def speaks_of(self, row: int) -> bool:
+        """Whether the journal says what became of a noted row, be it nothing yet; False if that cannot be read."""
+        return row in self._where or not (self._lost_table or row in self._unreadable)
 
     def overlay(self, name: str, values: NDArray[Any]) -> None:
         """Put what the records say about a per-video coordinate into an array over all rows."""
@@ -231,8 +244,8 @@ class Journal:
     def states(self) -> States:
         """List which rows are done and which failed; no marker is read."""
         tables, problems = self._tables()
-        markers, strange = self._markers()
-        strange += self._foreign("plan")
+        markers, empty, strange = self._markers()
+        strange += [*self._foreign("plan"), *empty.values()]
         states = {row: state for state, row in markers if state == "failed"}
         states |= dict.fromkeys((row for table in tables for row in table["row"]), "done")
         states |= {row: state for state, row in markers if state == "done"}
@@ -242,25 +255,49 @@ class Journal:
         """Read everything about done and failed rows."""
         tables, problems = self._tables()
         _, unreadable_plan = self._read_parts("plan")
-        markers, strange = self._markers()
+        markers, empty, strange = self._markers()
+        strange += [*self._foreign("plan"), *empty.values()]
         failed, unreadable_failed = self._read_markers(markers, "failed")
         done, unreadable_done = self._read_markers(markers, "done")
         # A later table wins, as a marker wins over a table and done over failed.
         return Records(
             [*([failed] if failed["row"] else []), *tables, *([done] if done["row"] else [])],
             sorted([*problems, *unreadable_plan, *strange, *unreadable_failed.values(), *unreadable_done.values()]),
+            unreadable={*(row for _, row in empty), *unreadable_failed, *unreadable_done},
+            lost_table=bool(self._read_parts("table")[1]),
         )
 
     def forget(self, rows: int | Iterable[int]) -> None:
         """Make rows pending again; give all of them at once."""
         wanted = {rows} if isinstance(rows, int) else set(rows)
-        markers, _ = self._markers()
+        markers, empty, _ = self._markers()
         for name in self._parts("table"):
             table = self._read_table(name)
             if isinstance(table, dict) and wanted.intersection(table["row"]):
                 keep = [i for i, row in enumerate(table["row"]) if row not in wanted]
                 self._write_table(name, {key: [values[i] for i in keep] for key, values in table.items()})
         self.folder.remove(name for (_, row), name in markers.items() if row in wanted)
+        self.folder.remove(self._marker(state, row) for state, row in empty if row in wanted)
+
+    def repair(self) -> list[str]:
+        """Delete what cannot be read, so that the rows concerned are pending and can be written again.
+
+        Returns
+        -------
+        list of str
+            A sentence for every file that was deleted.
+        """
+        markers, empty, _ = self._markers()
+        damaged = {self._marker(*key): text for key, text in empty.items()}
+        for state in ("done", "failed"):
+            unreadable = self._read_markers(markers, state)[1]
+            damaged |= {self._marker(state, row): text for row, text in unreadable.items()}
+        for name in self._parts("table"):
+            table = self._read_table(name)
+            if isinstance(table, str):
+                damaged[name] = table
+        self.folder.remove(damaged)
+        return sorted(f"{text}; what it was about is computed again" for text in damaged.values())
 
     def compact(self) -> list[str]:
         """Move the markers of finished rows into tables, so that listing stays cheap.
@@ -272,7 +309,7 @@ class Journal:
         list of str
             A sentence for every marker that cannot be read. Such a marker is deleted: its row counts as pending.
         """
-        markers, _ = self._markers()
+        markers, _, _ = self._markers()
         names = {row: name for (state, row), name in markers.items() if state == "done"}
         table, unreadable = self._read_markers(markers, "done")
         number = self._next_part("table")
@@ -290,21 +327,26 @@ class Journal:
             self.folder.remove_tree(name)
 
     def _mark(self, state: str, row: int, record: Mapping[str, Any]) -> None:
-        self.folder.write(f"{state}/{row // ROWS_PER_PART}/{row}.json", _to_json(record))
+        self.folder.write(self._marker(state, row), _to_json(record))
 
-    def _markers(self) -> tuple[dict[tuple[str, int], str], list[str]]:
-        """Return (state, row) → file name of every marker, and a sentence for every other file."""
+    @staticmethod
+    def _marker(state: str, row: int) -> str:
+        return f"{state}/{row // ROWS_PER_PART}/{row}.json"
+
+    def _markers(self) -> tuple[dict[tuple[str, int], str], dict[tuple[str, int], str], list[str]]:
+        """Return (state, row) → file name of markers, → problem of empty ones, and a sentence for every other file."""
         found: dict[tuple[str, int], str] = {}
+        empty: dict[tuple[str, int], str] = {}
         problems = []
         for name, size in (self.folder.list("done") | self.folder.list("failed")).items():
             match = _MARKER.fullmatch(name)
             if match is None or int(match[3]) // ROWS_PER_PART != int(match[2]):
                 problems.append(f"{self.folder.address}: found {name}, which is no marker; delete it")
             elif size == 0:
-                problems.append(f"{self.folder.address}: found {name} empty; its row counts as pending")
+                empty[match[1], int(match[3])] = f"{self.folder.address}: found {name} empty"
             else:
                 found[match[1], int(match[3])] = name
-        return found, problems
+        return found, empty, problems
 
     def _read_markers(self, markers: Mapping[tuple[str, int], str], state: str) -> tuple[_Table, dict[int, str]]:
         """Return the records of one state as a table, and row → problem of those that cannot be read."""
@@ -316,7 +358,7 @@ class Journal:
             if name not in contents:
                 continue
             record = _from_json(contents[name])
-            if record is None:
+            if record is None or not _is_record(state, record):
                 problems[row] = f"{self.folder.address}: found {name} half written or damaged"
             else:
                 records[row] = record
@@ -370,6 +412,14 @@ def _from_json(content: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_record(state: str, record: Mapping[str, Any]) -> bool:
+    """Whether a marker holds what it should, so that it can be laid over the coordinates of its row."""
+    if state == "failed":
+        return isinstance(record.get("error"), str)
+    numbers = [record.get(name, "absent") for name in PER_VIDEO if name not in ("status", "error")]
+    return isinstance(record.get("n_frames"), int) and all(x is None or isinstance(x, int | float) for x in numbers)
 
 
 def _finite(value: Any) -> Any:

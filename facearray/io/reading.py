@@ -89,7 +89,8 @@ def per_video_coordinates(
 ) -> dict[str, NDArray[Any]]:
     """Return the per-video coordinates of a store as its journal has them.
 
-    Rows that the journal knows have what it says, or are pending; rows from before the journal keep what is stored.
+    Rows that the journal knows have what it says, or are pending; rows from before the journal keep what is stored,
+    and so do those whose marker cannot be read.
 
     Parameters
     ----------
@@ -100,9 +101,9 @@ def per_video_coordinates(
     journal
         The store's journal.
     """
-    planned = journal.planned_rows()
-    planned = planned[planned < n_rows]
     records = journal.records()
+    planned = journal.planned_rows()
+    planned = np.array([row for row in planned if row < n_rows and records.speaks_of(row)], dtype=np.intp)
     current = {}
     for name in PER_VIDEO:
         if len(planned) == n_rows:

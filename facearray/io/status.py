@@ -113,7 +113,7 @@ def store_status(
         pending=tuple(
             islice((label for label, state in zip(opened.labels, states, strict=True) if state == "pending"), SHOWN)
         ),
-        problems=notes.states().problems,
+        problems=notes.records().problems,
     )
 
 

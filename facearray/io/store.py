@@ -239,6 +239,20 @@ class Store:
         self._write_from("video", old, labels)
         del self.labels
 
+    def set_sources(self, sources: Mapping[int, str]) -> None:
+        """Note where rows are read from now; only for the client.
+
+        Parameters
+        ----------
+        sources
+            Row → source.
+        """
+        array = self._array("source")
+        for start in sorted({row // VIDEOS_PER_CHUNK * VIDEOS_PER_CHUNK for row in sources}):
+            stop = min(start + VIDEOS_PER_CHUNK, self.n_rows)
+            stored = values(array, start, stop).tolist()
+            array[start:stop] = text_values([sources.get(row, stored[row - start]) for row in range(start, stop)])
+
     def resize(self, capacity: int) -> None:
         """Make room for longer videos; only for the client. A store never shrinks.
 
@@ -262,6 +276,10 @@ class Store:
     def coordinates(self, journal: Journal) -> dict[str, NDArray[Any]]:
         """Return n_frames, fps, width, height, duration, status and error of every row, by its journal."""
         return per_video_coordinates(self.n_rows, lambda name: values(self._array(name), 0, self.n_rows), journal)
+
+    def states(self, journal: Journal) -> dict[int, str]:
+        """Return ``"done"`` or ``"failed"`` by row; rows that are pending are not in it."""
+        return {row: str(state) for row, state in enumerate(self.coordinates(journal)["status"]) if state != "pending"}
 
     def finalize(self, journal: Journal) -> None:
         """Write the per-video coordinates and consolidate the metadata; only for the client.

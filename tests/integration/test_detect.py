@@ -6,12 +6,15 @@ import itertools
 import json
 import logging
 import os
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
@@ -22,7 +25,9 @@ from facearray.detection import plan as plan_module
 from facearray.detection import run as run_module
 from facearray.detection.detector import Faces
 from facearray.errors import DetectorError, InputError, LeaseError, StructureError
-from facearray.io.status import store_status
+from facearray.io.journal import Journal
+from facearray.io.status import finalize_store, store_status
+from facearray.io.store import Store
 from facearray.testing import FakeDetector
 
 FAKE = FakeDetector()
@@ -336,6 +341,128 @@ def test_plan__a_run_that_lost_its_lease_appends_nothing(make_video, tmp_path, c
     with pytest.raises(LeaseError, match="lost its lease"):
         detect(videos, store)
     assert contents(store) == contents(tmp_path / "whole.zarr")
+
+
+@pytest.mark.parametrize("damage", [b"", b'{"n_frames":', b"[]", b"{}", b"\xff\xfe", b'{"n_frames": "many"}'])
+@pytest.mark.parametrize("finished", [True, False])
+def test_detect__a_damaged_marker_is_named_and_its_row_computed_again(
+    make_video, tmp_path, contents, caplog, damage, finished
+):
+    videos, store = [make_video("a.mkv"), make_video("b.mkv", offset=5)], tmp_path / "s.zarr"
+    detect(videos, store)
+    before = contents(store)
+    marker = tmp_path / "s.zarr.run" / "done" / "0" / "1.json"
+    marker.write_bytes(damage)
+    if not finished:
+        Store.open(store).reopen()
+    status = store_status(store)
+    assert any("done/0/1.json" in problem for problem in status.problems)
+    finalize_store(store)
+    assert contents(store) == before
+    with caplog.at_level(logging.WARNING, logger="facearray"):
+        report = run_module.run(videos, store, run_module.RunOptions(detector=FAKE, progress=False))
+    assert report.computed == {"b.mkv"}
+    assert report.failures == {}
+    assert "done/0/1.json" in caplog.text
+    assert contents(store) == before
+    assert store_status(store).problems == ()
+
+
+def test_detect__a_damaged_table_downgrades_nothing_and_its_rows_are_computed_again(make_video, tmp_path, contents):
+    videos, store = [make_video("a.mkv"), make_video("b.mkv", offset=5)], tmp_path / "s.zarr"
+    detect(videos, store)
+    before = contents(store)
+    Journal.beside(store).compact()
+    (tmp_path / "s.zarr.run" / "table" / "00000000.json").write_text('{"row":')
+    finalize_store(store)
+    assert contents(store) == before
+    assert detect(videos, store)["status"].values.tolist() == ["done", "done"]
+    assert contents(store) == before
+    assert store_status(store).problems == ()
+
+
+@pytest.mark.parametrize("move", [Path.rename, shutil.copytree])
+def test_detect__a_store_without_its_journal_keeps_what_is_done(make_video, tmp_path, contents, caplog, move):
+    videos, store = [make_video("a.mkv"), make_video("b.mkv", offset=5), tmp_path / "gone.mkv"], tmp_path / "new.zarr"
+    detect([make_video("0.mkv"), *videos], tmp_path / "s.zarr")
+    before = contents(tmp_path / "s.zarr")
+    move(tmp_path / "s.zarr", store)
+    make_video("a.mkv", offset=9)
+    with caplog.at_level(logging.INFO, logger="facearray"):
+        report = run_module.run(videos, store, run_module.RunOptions(detector=FAKE, progress=False))
+    assert report.computed == frozenset()
+    assert [(r["video"], r["status"], r["n_frames"]) for r in report.rows()] == [
+        ("a.mkv", "done", 20),
+        ("b.mkv", "done", 20),
+        ("gone.mkv", "failed", 0),
+    ]
+    assert "no such file" in report.failures["gone.mkv"]
+    assert "'a.mkv'" in next(r.message for r in caplog.records if r.levelno == logging.INFO)
+    assert contents(store) == before
+    ds = detect([*videos, make_video("c.mkv", 7)], store)
+    assert ds["status"].values.tolist() == ["done"] * 3 + ["failed", "done"]
+    assert ds["n_frames"].values.tolist() == [20, 20, 20, 0, 7]
+    status = store_status(store)
+    assert (status.n_done, status.n_failed, status.n_pending) == (4, 1, 0)
+
+
+def test_detect__source_is_the_file_that_was_tried_last(make_video, tmp_path, contents):
+    store = tmp_path / "s.zarr"
+    detect({"a": tmp_path / "wrong.mkv", "b": make_video("b.mkv")}, store)
+    right = make_video("right.mkv")
+    ds = detect({"a": right}, store, retry_failed=True)
+    assert ds["source"].values.tolist() == [str(right), str(tmp_path / "b.mkv")]
+    detect({"a": right, "b": tmp_path / "b.mkv"}, tmp_path / "once.zarr")
+    assert contents(store) == contents(tmp_path / "once.zarr")
+
+
+def test_detect__a_file_given_later_under_a_longer_label_is_its_row(make_video, tmp_path, contents):
+    first, second, store = make_video("p/x.mkv"), make_video("q/x.mkv", offset=5), tmp_path / "s.zarr"
+    detect(first, store)
+    report = run_module.run([first, second], store, run_module.RunOptions(detector=FAKE, progress=False))
+    assert report.computed == {"q/x.mkv"}
+    assert sorted(report.records) == ["q/x.mkv", "x.mkv"]
+    ds = fa.open_store(store)
+    assert ds["video"].values.tolist() == ["x.mkv", "q/x.mkv"]
+    before = contents(store)
+    report = run_module.run(second, store, run_module.RunOptions(detector=FAKE, progress=False))
+    assert (list(report.records), report.computed) == (["q/x.mkv"], frozenset())
+    assert contents(store) == before
+
+
+def test_detect__a_failed_file_given_later_under_a_longer_label_is_its_row(make_video, tmp_path):
+    gone, store = tmp_path / "p" / "x.mkv", tmp_path / "s.zarr"
+    detect([gone, make_video("b.mkv")], store)
+    make_video("p/x.mkv")
+    ds = detect([gone, make_video("q/x.mkv", offset=5)], store, retry_failed=True)
+    assert dict(zip(ds["video"].values.tolist(), ds["status"].values.tolist(), strict=True)) == {
+        "b.mkv": "done",
+        "x.mkv": "done",
+        "q/x.mkv": "done",
+    }
+
+
+def test_detect__the_same_content_at_another_place_is_stored_and_named(make_video, tmp_path, caplog):
+    video, store = make_video("a.mkv"), tmp_path / "s.zarr"
+    detect(video, store)
+    copy = Path(shutil.copy(video, tmp_path / "copy.mkv"))
+    with caplog.at_level(logging.WARNING, logger="facearray"):
+        ds = detect([video, copy], store)
+    assert ds["video"].values.tolist() == ["a.mkv", "copy.mkv"]
+    (message,) = [record.message for record in caplog.records]
+    for part in ("'a.mkv'", "'copy.mkv'", str(video), str(copy)):
+        assert part in message
+
+
+def test_detect__a_header_that_promises_a_century_reserves_little(make_video, tmp_path):
+    video = make_video("a.mkv", 12)
+    content = video.read_bytes()
+    # Matroska's Duration: element 0x4489, 8 bytes, a double of milliseconds
+    at = content.index(b"\x44\x89\x88") + 3
+    video.write_bytes(content[:at] + struct.pack(">d", 3e9 * 1000) + content[at + 8 :])
+    assert plan_module.probe(video).n_frames > 10**9
+    detect([video, make_video("b.mkv")], tmp_path / "s.zarr")
+    assert fa.open_store(tmp_path / "s.zarr").sizes["frame"] == 1024
 
 
 SCRIPT = """
