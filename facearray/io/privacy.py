@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import os
 from collections.abc import Iterable
@@ -45,8 +46,9 @@ def deidentify(ds: xr.Dataset, *, keep: Iterable[str] = (), key: str | os.PathLi
     Returns
     -------
     xarray.Dataset
-        Without variables along ``landmark`` or ``component``, ``source`` and ``error`` emptied, and without attributes
-        that facearray does not know. The attribute ``deidentified`` lists what was removed.
+        Without variables along ``landmark`` or ``component``, ``source`` and ``error`` emptied, without attributes
+        that facearray does not know, and without the notes of readers, which can quote their files. The attribute
+        ``deidentified`` lists what was removed.
 
     Raises
     ------
@@ -71,6 +73,7 @@ def deidentify(ds: xr.Dataset, *, keep: Iterable[str] = (), key: str | os.PathLi
     ds = _without_other_features(ds, list(keep), removed)
     ds = _without_origins(ds, removed)
     ds = _without_unknown_attrs(ds, removed)
+    ds = _without_texts_of_options(ds, removed)
     if key is not None:
         ds = _relabelled(ds, Path(key))
         removed.append("labels of the videos")
@@ -117,6 +120,18 @@ def _without_unknown_attrs(ds: xr.Dataset, removed: list[str]) -> xr.Dataset:
         removed += [f"attribute {attr} of {name}" for attr in attrs if attr not in _KEPT_VARIABLE_ATTRS]
         ds[name].attrs = {attr: value for attr, value in attrs.items() if attr in _KEPT_VARIABLE_ATTRS}
     return ds
+
+
+def _without_texts_of_options(ds: xr.Dataset, removed: list[str]) -> xr.Dataset:
+    # What a reader notes of a file can quote it: names, ages, paths.
+    options = json.loads(ds.attrs.get("options", "{}"))
+    texts = sorted(name for name, value in options.items() if not isinstance(value, bool | int | float | None))
+    if not texts:
+        return ds
+    removed += [f"option {name}" for name in texts]
+    kept = {name: value for name, value in options.items() if name not in texts}
+    attrs = {name: value for name, value in ds.attrs.items() if name != "options_hash"}
+    return ds.drop_attrs(deep=False).assign_attrs({**attrs, "options": json.dumps(kept, sort_keys=True)})
 
 
 def _relabelled(ds: xr.Dataset, key: Path) -> xr.Dataset:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 import facearray as fa
 from facearray.errors import InputError, SchemaError
 from facearray.io.exporting import FORMATS, export, read_export
-from facearray.io.privacy import deidentify
+from facearray.io.privacy import REMOVED, deidentify
 from facearray.testing import random_dataset
 
 SECRETS = ("alice", "Bob", "hospital", "4711", "ward9")
@@ -101,6 +102,16 @@ def test_deidentify__key(ds, tmp_path):
 def test_deidentify__not_of_the_schema(ds):
     with pytest.raises(SchemaError):
         deidentify(ds.drop_vars("frame_number"))
+
+
+def test_deidentify__notes_of_readers(ds):
+    options = {"every": 1, "fps": 25.0, "conversions": ["in all rows of Alice.txt: age 47"], "other": ["Alice_x"]}
+    ds.attrs |= {"options": json.dumps(options), "options_hash": "0123"}
+    found = deidentify(ds)
+    assert json.loads(found.attrs["options"]) == {"every": 1, "fps": 25.0}
+    assert "options_hash" not in found.attrs
+    assert {"option conversions", "option other"} <= set(found.attrs[REMOVED])
+    assert "conversions" in ds.attrs["options"]
 
 
 def test_deidentify__can_be_saved(ds, tmp_path):
