@@ -104,7 +104,7 @@ class DatasetAccessor(DataArrayAccessor):
         permutations: int = 0,
         blocks: str | None = None,
         n_draws: int = 9999,
-        wild_weights: Literal["rademacher", "webb"] | None = None,
+        wild_weights: Literal["rademacher", "webb"] = "rademacher",
         seed: int = 0,
         client: Client | None = None,
         statistic: str = "mean",

@@ -40,7 +40,7 @@ def regress(
     permutations: int = 0,
     blocks: str | None = None,
     n_draws: int = 9999,
-    wild_weights: Literal["rademacher", "webb"] | None = None,
+    wild_weights: Literal["rademacher", "webb"] = "rademacher",
     seed: int = 0,
     client: Client | None = None,
     statistic: str = "mean",
@@ -96,8 +96,8 @@ def regress(
     blocks
         Coordinate on the units; units are exchanged within its levels only.
     n_draws, wild_weights
-        Of the wild bootstrap: random weights a test, and their distribution, ``"rademacher"`` or ``"webb"``. By
-        default Webb's with fewer than 12 clusters.
+        Of the wild bootstrap: random weights a test, and their distribution, ±1 (``"rademacher"``) or Webb's six
+        points, which are more liberal.
     seed
         Of permutations and bootstrap.
     client

@@ -24,7 +24,7 @@ from facearray.stats.kernels.resampling import (
     permutation_test,
 )
 from facearray.stats.regression.request import some
-from facearray.stats.units import UnitValues, levels, unit_values
+from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -143,7 +143,9 @@ def ttest(
             _permute_face(sample, face, test, popmean, equal_var, permutations, seed, client)
             for face, test in enumerate(tests)
         ]
-    return _result(units, sample, tests, permuted, by, popmean, paired, equal_var, correction, confidence, seed)
+    labels = label_coordinates(ds, "feature", features=[str(name) for name in units.features])
+    result = _result(units, sample, tests, permuted, by, popmean, paired, equal_var, correction, confidence, seed)
+    return result.assign_coords(labels)
 
 
 def _check(

@@ -133,8 +133,9 @@ def regressor_names(ds: xr.Dataset, X: str | Iterable[str]) -> Regressors:
     """
     asked = [part.strip() for part in X.split(",")] if isinstance(X, str) else list(X)
     if not asked or not all(isinstance(name, str) and name for name in asked):
+        shown = ", ".join(map(repr, asked[:5])) or "nothing"
         raise InputError(
-            f"found X={X!r}; expected names of coordinates or features, a formula, or a table with one row a unit"
+            f"found {shown} as X; expected names of coordinates or features, a formula, or a table with one row a unit"
         )
     coordinates = [str(name) for name in ds.coords if str(name) not in ds.dims]
     features = [str(name) for name in ds["feature"].to_numpy()]
@@ -184,6 +185,9 @@ def _contrast_column(name: str, values: NDArray[Any], contrast: Mapping[Any, flo
             f"found no number for {', '.join(map(repr, missing))} in contrasts[{name!r}]; expected one for each level; "
             "give 0 to a level that is not compared, or select the others first"
         )
+    wrong = [level for level in found if not isinstance(contrast[level], int | float)]
+    if wrong:
+        raise InputError(f"found {contrast[wrong[0]]!r} for {wrong[0]!r} in contrasts[{name!r}]; expected a number")
     return Column(name, name, {level: float(contrast[level]) for level in found})
 
 

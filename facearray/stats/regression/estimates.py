@@ -31,7 +31,7 @@ class Options:
     cov: Covariance
     confidence: float = 0.95
     n_draws: int = 9999
-    wild_weights: Literal["rademacher", "webb"] | None = None
+    wild_weights: Literal["rademacher", "webb"] = "rademacher"
     seed: int = 0
 
 
@@ -104,12 +104,11 @@ def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int
         result.beta[:, columns], result.se[:, columns], result.df[:, columns] = fit.beta, fit.se, fit.df
         result.few_treated[:, columns] = (_clusters_that_differ(sums) < FEW_TREATED)[:, None]
         if options.cov == "wild":
-            weights = options.wild_weights or ("webb" if len(sums.gram) < 12 else "rademacher")
             wild = wild_bootstrap(
-                sums, n_draws=options.n_draws, weights=weights, level=options.confidence, seed=options.seed
+                sums, n_draws=options.n_draws, weights=options.wild_weights, level=options.confidence, seed=options.seed
             )
             found = wild.p, wild.ci_low, wild.ci_high
-            result.details |= {"wild_weights": weights, "n_draws": wild.n_draws}
+            result.details |= {"wild_weights": options.wild_weights, "n_draws": wild.n_draws}
         else:
             found = limits(fit.beta, fit.se, fit.df, options)
         result.p[:, columns], result.ci_low[:, columns], result.ci_high[:, columns] = found

@@ -17,7 +17,7 @@ from facearray.stats.kernels.cluster import Sums
 from facearray.stats.regression.design import Design, is_formula, regressor_names
 from facearray.stats.regression.estimates import fit_clusters
 from facearray.stats.regression.request import Fitted, Request, check_clusters, some
-from facearray.stats.units import levels, video_coordinate
+from facearray.stats.units import label_coordinates, levels, video_coordinate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +65,8 @@ def fit_frames(ds: xr.Dataset, X: str | Iterable[str] | pd.DataFrame, request: R
         "population": f"frames of {len(names)} {cluster}s: {cluster}s like these",
         "facearray_version": version("facearray"),
     }
-    return Fitted(design.terms, ds["face"].to_numpy(), estimates, design.coding, attrs)
+    labels = label_coordinates(ds, "feature", features=request.outcomes)
+    return Fitted(design.terms, ds["face"].to_numpy(), estimates, design.coding, attrs, labels)
 
 
 @dataclass(slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.errors import InputError, unknown_names
@@ -45,6 +46,7 @@ class Fitted:
     by_face: list[Estimates]
     coding: list[str]
     attrs: dict[str, Any]
+    features: dict[Hashable, xr.Variable]
     labels: NDArray[Any] | None = None
 
     @property
@@ -93,7 +95,7 @@ def _covariance_problems(request: Request, cov: str) -> Iterator[str]:
             "found unit='frame' without cluster; the frames of a video are no independent observations, and as such "
             "give up to ten times too many significant results: use unit='video', or cluster='video'"
         )
-    if request.options.wild_weights not in (None, "rademacher", "webb"):
+    if request.options.wild_weights not in ("rademacher", "webb"):
         yield f"found wild_weights={request.options.wild_weights!r}; expected 'rademacher' or 'webb'"
     if request.options.n_draws < 99:
         yield f"found n_draws={request.options.n_draws}; expected at least 99"

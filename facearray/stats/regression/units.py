@@ -23,7 +23,7 @@ from facearray.stats.regression.design import (
 from facearray.stats.regression.estimates import Estimates, fit_rows, permute
 from facearray.stats.regression.mixed import fit_mixed
 from facearray.stats.regression.request import Fitted, Request, check_clusters, some
-from facearray.stats.units import UnitValues, levels, unit_values
+from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,8 @@ def fit_units(
             )
     without = [f"{label}: no value of a regressor" for label in units.labels[~there].tolist()]
     attrs = units.attrs | {"excluded": [*units.attrs["excluded"], *without], "n": int(there.sum())}
-    return Fitted(terms, units.faces, estimates, coding, attrs, units.labels)
+    labels = label_coordinates(ds, "feature", features=request.outcomes)
+    return Fitted(terms, units.faces, estimates, coding, attrs, labels, units.labels)
 
 
 def _formula_names(formula: str, ds: xr.Dataset) -> Regressors:

@@ -167,9 +167,9 @@ def test_regress__clusters_of_units(ds):
         assert result.attrs["n_clusters"] == 9
         assert result.attrs["cov"] == ("CR2" if cov == "nonrobust" else cov)
     wild = regress(ds, "condition", "AU12", contrasts=CONTRASTS, cluster="subject", cov="wild", n_draws=999, seed=3)
-    same = wild_bootstrap(sums, n_draws=999, weights="webb", seed=3)
+    same = wild_bootstrap(sums, n_draws=999, weights="rademacher", seed=3)
     np.testing.assert_allclose(wild.p.isel(face=0), same.p)
-    assert wild.attrs["wild_weights"] == "webb"
+    assert wild.attrs["wild_weights"] == "rademacher"
 
 
 @pytest.mark.parametrize("cov", ["CR1", "CR2", "wild"])
@@ -332,8 +332,14 @@ def test_regress__wrong_names(ds):
         regress(ds, "condition + age +* 2", ALL)
     with pytest.raises(InputError, match="'timestamp' not on videos"):
         regress(ds, "timestamp", ALL)
-    with pytest.raises(InputError, match=r"found X=\[\]"):
+    with pytest.raises(InputError, match="found nothing as X"):
         regress(ds, [], ALL)
+    with pytest.raises(InputError, match=r"found 1.0, 2.0 as X; expected names"):
+        regress(ds, [1.0, 2.0], ALL)
+    with pytest.raises(InputError, match="found 'one' for 'goodNews' in contrasts"):
+        regress(ds, "condition", ALL, contrasts={"condition": {"goodNews": "one", "badNews": -1}})
+    with pytest.raises(InputError, match="'timestamp' not on videos; expected coordinates on videos"):
+        regress(ds, "timestamp", ALL)
 
 
 @pytest.mark.parametrize(
@@ -429,3 +435,11 @@ def test_regress__units_of_measurement_do_not_matter(ds, scale, shift):
     result, wanted = regress(other, "age", ALL), regress(ds, "age", ALL)
     np.testing.assert_allclose(result.t.sel(term="age"), wanted.t.sel(term="age"), rtol=1e-6)
     np.testing.assert_allclose(result.beta.sel(term="age") * scale, wanted.beta.sel(term="age"), rtol=1e-6)
+
+
+def test_regress__features_keep_their_groups_and_cr1_of_few_clusters_is_flagged(ds):
+    for options in ({}, {"unit": "frame", "cluster": "subject", "cov": "CR1"}):
+        result = regress(ds, "age", ["happiness", "Yaw"], **options)
+        assert result.group.values.tolist() == ["emotions", "poses"]
+        assert result.fex.select("poses").feature.values.tolist() == ["Yaw"]
+    assert result.attrs["notes"] == ["fewer than 20 clusters, for which the p of CR1 is too small: use CR2"]
