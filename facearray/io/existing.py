@@ -66,14 +66,38 @@ def make_room(store: ZarrStore, *, overwrite: bool) -> None:
             f"{address(store)}: found a store; expected nothing; choose another place, or delete it with overwrite "
             "(overwrite=True, --overwrite)"
         )
-    others = (name for name in _names(store) if name != "zarr.json")
-    strangers = sorted(name for name in others if not sync(store.exists(f"{name}/zarr.json")))
+    strangers = sorted(name for name in _arrays(store) if not sync(_is_ours(store, name)))
     if strangers:
         raise StructureError(
             f"{address(store)}: found {', '.join(strangers[:10])}, which are no arrays of the store; nothing is "
             "deleted: move them away first"
         )
+    _delete(store)
+
+
+def _delete(store: ZarrStore) -> None:
+    """Delete a store so that what is left at any point is known for the remains of one.
+
+    The root says that there is nothing to keep before anything is deleted, and goes last; in each array the metadata
+    go after the chunks, because only they tell an array from somebody's folder.
+    """
+    zarr.open_group(store, mode="r+", use_consolidated=False).update_attributes({INCOMPLETE: "yes"})
+    for name in _arrays(store):
+        sync(store.delete_dir(f"{name}/c"))
+        sync(store.delete_dir(name))
+    sync(store.delete("zarr.json"))
     sync(store.delete_dir(""))
+
+
+def _arrays(store: ZarrStore) -> list[str]:
+    return [name for name in _names(store) if name != "zarr.json"]
+
+
+async def _is_ours(store: ZarrStore, name: str) -> bool:
+    if await store.exists(f"{name}/zarr.json"):
+        return True
+    # An array of which only the empty folder is left; a file of that name has itself below its name.
+    return not [key async for key in store.list_prefix(f"{name}/")] and not await store.exists(name)
 
 
 def is_finished(group: zarr.Group) -> bool:

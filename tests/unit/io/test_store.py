@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -162,6 +164,60 @@ def test_create__overwrite_never_deletes_what_is_not_a_store(tmp_path, layout, c
     with pytest.raises(error, match=r"s\.zarr: found"):
         Store.create(tmp_path / "s.zarr", layout, [("a", "")], 1024, overwrite=True)
     assert contents(tmp_path) == before
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def killed_after(monkeypatch):
+    """Return a function after which a number of files and folders can be deleted, and then the process ends."""
+
+    def limit(n_deletions: int | None) -> None:
+        monkeypatch.undo()
+        if n_deletions is None:
+            return
+        left = iter(range(n_deletions))
+
+        def counted(delete):
+            def deletes(*arguments, **options):
+                if next(left, None) is None:
+                    raise Killed
+                return delete(*arguments, **options)
+
+            return deletes
+
+        for name in ("unlink", "rmdir"):
+            monkeypatch.setattr(os, name, counted(getattr(os, name)))
+
+    return limit
+
+
+def test_create__killed_while_the_old_store_is_deleted_then_again(
+    tmp_path, layout, write, record, contents, killed_after
+):
+    path = tmp_path / "s.zarr"
+    Store.create(tmp_path / "fresh.zarr", layout, [("b", "")], 1024)
+    n_deletions, ended = 0, False
+    while not ended:
+        killed_after(None)
+        study(path, layout, write, record, [10], capacity=1024)
+        old = contents(path)
+        killed_after(n_deletions)
+        try:
+            Store.create(path, layout, [("b", "")], 1024, overwrite=True)
+            ended = True
+        except Killed:
+            killed_after(None)
+            # Either nothing has been deleted, or there is nothing that anybody could take for a store.
+            assert not Store.exists(path) or contents(path) == old
+            Store.create(path, layout, [("b", "")], 1024, overwrite=Store.exists(path))
+        killed_after(None)
+        assert contents(path) == contents(tmp_path / "fresh.zarr")
+        shutil.rmtree(path)
+        n_deletions += 7 if n_deletions > 10 else 1
+    assert n_deletions > 40
 
 
 def test_open__knows_rows_and_layout(tmp_path, layout):
