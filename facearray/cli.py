@@ -5,6 +5,7 @@ Exit codes: 0 everything asked for is done, 1 something is not done or failed (a
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import warnings
@@ -77,6 +78,10 @@ def _key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
 @click.version_option(__version__, prog_name="facearray")
 def main() -> None:
     """Faces in videos as one labelled dataset."""
+    # A file name or label that the terminal has no letters for must not end a run.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 @main.command()
@@ -158,7 +163,7 @@ def status(store: str, storage_options: dict[str, Any] | None, as_json: bool) ->
         _print_failures(dict.fromkeys(found.pending, "pending"))
         for problem in found.problems:
             click.echo(problem, err=True)
-    sys.exit(0 if found.n_done == found.n_videos else 1)
+    sys.exit(0 if found.complete else 1)
 
 
 @main.command()

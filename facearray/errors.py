@@ -15,6 +15,7 @@ __all__ = [
     "LeaseError",
     "ReadError",
     "SchemaError",
+    "StoreError",
     "StructureError",
     "VideoError",
     "unknown_names",
@@ -72,6 +73,10 @@ class ReadError(FaceArrayError):
 
 class SchemaError(FaceArrayError, ValueError):
     """A Dataset does not have the dims, variables, coordinates or dtypes of the schema."""
+
+
+class StoreError(FaceArrayError, OSError):
+    """The disk or network of a store failed: there is no space or permission, or it cannot be reached."""
 
 
 class StructureError(FaceArrayError):

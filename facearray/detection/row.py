@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from facearray.detection.detector import Detector, Faces
@@ -16,7 +17,7 @@ from facearray.detection.prefetch import prefetch
 from facearray.detection.slots import Slots, largest_face
 from facearray.detection.sources import Source
 from facearray.detection.video import Batch, open_video
-from facearray.errors import DetectorError
+from facearray.errors import DetectorError, InputError
 from facearray.io.store import RowWriter
 
 __all__ = ["RowOptions", "batch_frames", "count_frames", "detect_row", "run_detector"]
@@ -54,12 +55,23 @@ class RowOptions:
 def batch_frames(width: int, height: int, batch_size: int | None = None) -> int:
     """Frames in one batch: the number asked for, or as many as fit the memory set aside for a batch.
 
+    Raises
+    ------
+    InputError
+        If the number asked for takes more than a quarter of the machine's memory.
+
     Examples
     --------
     >>> batch_frames(640, 360), batch_frames(1920, 1080), batch_frames(7680, 4320)
     (32, 10, 1)
     """
     if batch_size is not None:
+        room, wanted = psutil.virtual_memory().total // 4, batch_size * width * height * 3
+        if wanted > room:
+            raise InputError(
+                f"found batch_size={batch_size}: so many frames of {width}x{height} take {wanted / 1e9:,.1f} GB; "
+                f"expected at most {room // (width * height * 3)}, a quarter of the memory; or leave it out"
+            )
         return batch_size
     return int(np.clip(MAX_BATCH_BYTES // (width * height * 3), 1, MAX_BATCH_FRAMES))
 
@@ -95,6 +107,8 @@ def detect_row(
 
     Raises
     ------
+    InputError
+        If the batches asked for do not fit memory.
     VideoError
         If the video cannot be decoded, or not completely.
     DetectorError

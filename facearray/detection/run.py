@@ -26,6 +26,9 @@ __all__ = ["RunOptions", "RunReport", "detect", "run"]
 
 logger = logging.getLogger(__name__)
 
+#: Largest number of a frame that a store can hold.
+MAX_EVERY = 2**31 - 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
@@ -56,8 +59,10 @@ class RunOptions:
         problems = []
         if self.max_faces != 1:
             problems.append(f"found max_faces={self.max_faces!r}; expected 1: this version follows one face a frame")
-        if not _is_count(self.every):
-            problems.append(f"found every={self.every!r}; expected a whole number of at least 1")
+        if not _is_count(self.every) or self.every > MAX_EVERY:
+            problems.append(
+                f"found every={self.every!r}; expected a whole number of at least 1 and at most {MAX_EVERY}"
+            )
         if self.batch_size is not None and not _is_count(self.batch_size):
             problems.append(f"found batch_size={self.batch_size!r}; expected a whole number of at least 1, or None")
         if self.client is not None:
@@ -201,6 +206,8 @@ def detect(
         If the store holds another structure, detector, set of options, or other recordings under the same labels.
     LeaseError
         If another run is writing into the store.
+    StoreError
+        If the store's disk or network fails; the same call goes on when it works again.
     AssetError
         If a model file is missing and cannot be fetched.
 
@@ -264,7 +271,7 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
             target.reopen()
         try:
             _compute(plan, target, journal, lease, detector, layout, options)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, InputError):
             lease.check()
             target.finalize(journal)
             raise

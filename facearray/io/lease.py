@@ -8,20 +8,23 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import psutil
 from filelock import FileLock
+from zarr.abc.store import Store as ZarrStore
 
-from facearray.errors import LeaseError
+from facearray.errors import FaceArrayError, InputError, LeaseError, StructureError
 from facearray.io.journal import Journal
+from facearray.io.location import StoreLike, address, nearby_names
 
-__all__ = ["HEARTBEAT", "STALE_AFTER", "Holder", "Lease", "read_holder"]
+__all__ = ["HEARTBEAT", "STALE_AFTER", "Holder", "Lease", "no_store", "not_made", "read_holder"]
 
 #: Seconds between two heartbeats.
 HEARTBEAT = 5.0
@@ -198,6 +201,42 @@ class Lease:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path):
             yield
+
+
+def no_store(
+    store: StoreLike,
+    *,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> FaceArrayError:
+    """Make the error for a place where there is no store, or none yet."""
+    if _maker(store, journal, storage_options) is not None:
+        return not_made(store, journal=journal, storage_options=storage_options)
+    return InputError(f"no store at {address(store)}; {nearby_names(store, storage_options)}".rstrip("; "))
+
+
+def not_made(
+    store: StoreLike,
+    *,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> FaceArrayError:
+    """Make the error for a store in the middle of its creation, or of being deleted, with nothing in it."""
+    holder = _maker(store, journal, storage_options)
+    if holder is None:
+        return StructureError(
+            f"{address(store)}: found a store whose creation was interrupted, with nothing in it; make it again"
+        )
+    state = "is making it" if holder.is_alive else "was making it and is dead; run the same command again"
+    return StructureError(f"{address(store)}: the store is not made yet: {holder}, {state}")
+
+
+def _maker(
+    store: StoreLike, journal: str | os.PathLike[str] | None, storage_options: Mapping[str, Any] | None
+) -> Holder | None:
+    if journal is None and isinstance(store, ZarrStore):
+        return None
+    return read_holder(Journal.beside(store, journal=journal, storage_options=storage_options))
 
 
 def _machine() -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import os
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from zarr.abc.store import Store as ZarrStore
 from zarr.storage import FsspecStore, LocalStore
 
 from facearray._secrets import mask_secrets
-from facearray.errors import InputError
+from facearray.errors import FaceArrayError, InputError, StoreError
 
-__all__ = ["Folder", "StoreLike", "address", "nearby_names", "open_zarr_store", "resolve"]
+__all__ = ["Folder", "StoreLike", "address", "nearby_names", "open_zarr_store", "resolve", "store_errors"]
 
 #: What may name a store.
 StoreLike = str | os.PathLike[str] | ZarrStore
@@ -89,6 +90,20 @@ def _resolved(path: str) -> str:
     return str(resolved)
 
 
+@contextmanager
+def store_errors(store: StoreLike) -> Iterator[None]:
+    """Name the store in errors of its disk or network, and say how to go on."""
+    try:
+        yield
+    except FaceArrayError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"{address(store)}: writing failed: {mask_secrets(str(error))}; everything that was finished is kept: "
+            "make space or put right what is named here, and the same command goes on"
+        ) from error
+
+
 def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> str:
     """Return a sentence on what there is beside a store that does not exist; empty if that cannot be told."""
     if isinstance(store, ZarrStore) and not isinstance(store, LocalStore):
@@ -99,6 +114,7 @@ def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = N
     if not fs.isdir(parent):
         return f"there is no folder {mask_secrets(parent)}"
     names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in fs.ls(parent, detail=False))
+    names = [name for name in names if not name.endswith(".run")]
     near = difflib.get_close_matches(name, names, n=3)
     if near:
         return "did you mean " + " or ".join(map(repr, near)) + "?"
@@ -155,10 +171,14 @@ class Folder:
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file."""
-        if not self.is_local:
-            self._fs.pipe_file(self.path(name), content)
-            return
-        target = Path(self.path(name))
+        with store_errors(self.address):
+            if self.is_local:
+                self._write_local(Path(self.path(name)), content)
+            else:
+                self._fs.pipe_file(self.path(name), content)
+
+    @staticmethod
+    def _write_local(target: Path, content: bytes) -> None:
         temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex}{_TEMPORARY}")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -169,11 +189,12 @@ class Folder:
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete files; those that are gone by now are no error."""
-        for name in names:
-            try:
-                self._fs.rm_file(self.path(name))
-            except FileNotFoundError:
-                continue
+        with store_errors(self.address):
+            for name in names:
+                try:
+                    self._fs.rm_file(self.path(name))
+                except FileNotFoundError:
+                    continue
 
     def remove_tree(self, prefix: str) -> None:
         """Delete everything below a subfolder."""

@@ -170,7 +170,7 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
 def _from_mapping(files: Mapping[str, str | os.PathLike[str]], kind: FileKind) -> list[Source]:
     sources, problems = [], []
     for label, item in files.items():
-        if not isinstance(label, str) or not label.strip():
+        if not isinstance(label, str) or not label.strip() or not _is_text(label):
             problems.append(f"{kind.argument}: found the label {label!r}; expected text that is not empty")
         try:
             path = _local_path(item, kind)
@@ -192,7 +192,7 @@ def _local_path(item: object, kind: FileKind) -> str:
             f"{kind.argument}: found {item!r} ({type(item).__name__}); expected a path as text or pathlib.Path"
         )
     path = os.fspath(item)
-    if not isinstance(path, str) or not path or "\0" in path:
+    if not isinstance(path, str) or not path or "\0" in path or not _is_text(path):
         raise InputError(
             f"{kind.argument}: found the path {path!r}; expected text that is not empty, without null characters"
         )
@@ -251,6 +251,15 @@ def shortest_ends(paths: list[str]) -> dict[str, str]:
         pending = [path for same in sharing.values() if len(same) > 1 for path in same]
         length += 1
     return {path: labels[path] for path in paths}
+
+
+def _is_text(text: str) -> bool:
+    """Whether text can be written down; bytes of a file name that are no text can, other lone surrogates cannot."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _printable(text: str) -> str:

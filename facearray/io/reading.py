@@ -12,10 +12,11 @@ import xarray as xr
 from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
 
-from facearray.errors import InputError, SchemaError, StructureError
+from facearray.errors import SchemaError
 from facearray.io.existing import find_group, incomplete, is_finished
 from facearray.io.journal import PER_VIDEO, Journal
-from facearray.io.location import StoreLike, address, nearby_names, open_zarr_store
+from facearray.io.lease import no_store, not_made
+from facearray.io.location import StoreLike, address, open_zarr_store
 from facearray.schema import COORDS, validate
 
 __all__ = ["open_store", "per_video_coordinates"]
@@ -56,7 +57,7 @@ def open_store(
     InputError
         If there is nothing at this place.
     StructureError
-        If there is something else than a Zarr group, or a store whose creation was interrupted.
+        If there is something else than a Zarr group, or a store that is being made, or whose making was interrupted.
     SchemaError
         If the Zarr group does not follow the schema.
 
@@ -67,11 +68,9 @@ def open_store(
     place = open_zarr_store(store, storage_options, read_only=True).with_read_only(True)
     group = find_group(place)
     if group is None:
-        raise InputError(f"no store at {address(store)}; {nearby_names(store, storage_options)}".rstrip("; "))
+        raise no_store(store, journal=journal, storage_options=storage_options)
     if incomplete(group):
-        raise StructureError(
-            f"{address(store)}: found a store whose creation was interrupted, with nothing in it; make it again"
-        )
+        raise not_made(store, journal=journal, storage_options=storage_options)
     finished = is_finished(group)
     try:
         ds = _open(place, chunks, consolidated=finished)

@@ -14,6 +14,7 @@ from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from facearray.errors import CapacityError, InputError, StructureError
+from facearray.io.location import store_errors
 from facearray.schema import COORDS, DATA_VARS, Variable
 
 __all__ = ["RowWriter", "row_variables"]
@@ -222,12 +223,14 @@ class _Buffer:
         if not self._filled:
             return
         stop = min(self._start + len(self._values), self.array.shape[1])
-        self.array[self._row, self._start : stop] = self._values[: stop - self._start]
+        with store_errors(self.array.store):
+            self.array[self._row, self._start : stop] = self._values[: stop - self._start]
         self._start += len(self._values)
         self._restart()
 
     def clear(self) -> None:
-        sync(self.array.store.delete_dir(f"{self.array.path}/c/{self._row}"))
+        with store_errors(self.array.store):
+            sync(self.array.store.delete_dir(f"{self.array.path}/c/{self._row}"))
         self._start = 0
         self._restart()
 

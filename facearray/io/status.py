@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from facearray.io.journal import Journal
-from facearray.io.lease import Lease, read_holder
+from facearray.io.lease import Holder, Lease, read_holder
 from facearray.io.location import StoreLike, address
 from facearray.io.store import Store
 
@@ -53,6 +53,11 @@ class StoreStatus:
     pending: tuple[str, ...]
     problems: tuple[str, ...]
 
+    @property
+    def complete(self) -> bool:
+        """Whether every video is done, and nobody is writing or died while writing."""
+        return self.run == "ended" and self.n_done == self.n_videos
+
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON values."""
         return asdict(self)
@@ -91,15 +96,17 @@ def store_status(
     StructureError
         If there is something else than a store.
     """
-    opened = Store.open(store, storage_options=storage_options)
     notes = Journal.beside(store, journal=journal, storage_options=storage_options)
+    holder = read_holder(notes)
+    if holder is not None and not Store.exists(store, storage_options=storage_options):
+        return StoreStatus(address(store), _run(holder), str(holder), 0, 0, 0, 0, {}, (), ())
+    opened = Store.open(store, storage_options=storage_options)
     coordinates = opened.coordinates(notes)
     states = [str(state) for state in coordinates["status"]]
     count = Counter(states)
-    holder = read_holder(notes)
     return StoreStatus(
         store=address(store),
-        run="ended" if holder is None else "running" if holder.is_alive else "interrupted",
+        run=_run(holder),
         holder=None if holder is None else str(holder),
         n_videos=len(states),
         n_done=count["done"],
@@ -115,6 +122,10 @@ def store_status(
         ),
         problems=notes.records().problems,
     )
+
+
+def _run(holder: Holder | None) -> str:
+    return "ended" if holder is None else "running" if holder.is_alive else "interrupted"
 
 
 def finalize_store(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import zarr
@@ -27,13 +27,29 @@ from facearray.io.layout import (
     frame_capacity,
     structural_differences,
 )
-from facearray.io.location import StoreLike, address, nearby_names, open_zarr_store
+from facearray.io.lease import no_store, not_made
+from facearray.io.location import StoreLike, address, open_zarr_store, store_errors
 from facearray.io.reading import open_store, per_video_coordinates
 from facearray.io.rows import RowWriter, row_variables
 from facearray.io.saving import save
 from facearray.schema import FRAMES_PER_CHUNK, VIDEOS_PER_CHUNK
 
 __all__ = ["Layout", "RowWriter", "Store", "StoreLike", "frame_capacity", "open_store", "save"]
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _writing(method: Callable[Concatenate[Store, _P], _R]) -> Callable[Concatenate[Store, _P], _R]:
+    """Name the store in errors of its disk or network."""
+
+    @wraps(method)
+    def wrapper(self: Store, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with store_errors(self._group.store):
+            return method(self, *args, **kwargs)
+
+    return wrapper
 
 
 class Store:
@@ -90,17 +106,18 @@ class Store:
         _check_labels([], rows)
         _check_capacity(capacity)
         place = open_zarr_store(store, storage_options)
-        make_room(place, overwrite=overwrite)
-        if journal is not None or not isinstance(store, ZarrStore):
-            Journal.beside(store, journal=journal, storage_options=storage_options).erase()
-        attrs = layout.attrs()
-        group = zarr.create_group(place, zarr_format=3, attributes=dict(attrs) | {INCOMPLETE: "yes"})
-        create_arrays(group, layout, len(rows), capacity)
-        created = cls(group)
-        created._write_from("source", 0, [source for _, source in rows])
-        created._write_from("video", 0, [label for label, _ in rows])
-        group.attrs.put(dict(attrs))
-        return created
+        with store_errors(place):
+            make_room(place, overwrite=overwrite)
+            if journal is not None or not isinstance(store, ZarrStore):
+                Journal.beside(store, journal=journal, storage_options=storage_options).erase()
+            attrs = layout.attrs()
+            group = zarr.create_group(place, zarr_format=3, attributes=dict(attrs) | {INCOMPLETE: "yes"})
+            create_arrays(group, layout, len(rows), capacity)
+            created = cls(group)
+            created._write_from("source", 0, [source for _, source in rows])
+            created._write_from("video", 0, [label for label, _ in rows])
+            group.attrs.put(dict(attrs))
+            return created
 
     @classmethod
     def open(cls, store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> Store:
@@ -111,16 +128,16 @@ class Store:
         InputError
             If there is nothing here.
         StructureError
-            If there is something else than a store, or one whose creation was interrupted.
+            If there is something else than a store, or one that is being created, or whose creation was interrupted.
         """
         place = open_zarr_store(store, storage_options)
         group = find_group(place)
         if group is None:
-            raise InputError(f"no store at {address(store)}; {nearby_names(store, storage_options)}".rstrip("; "))
+            raise no_store(store, storage_options=storage_options)
         if SCHEMA_ATTR not in group.attrs:
             raise StructureError(f"{address(store)}: found a Zarr group that facearray did not make; expected a store")
         if incomplete(group):
-            raise StructureError(f"{address(store)}: found a store whose creation was interrupted; create it again")
+            raise not_made(store, storage_options=storage_options)
         return cls(zarr.open_group(place, mode="r+", use_consolidated=False))
 
     @staticmethod
@@ -209,6 +226,7 @@ class Store:
         """
         return RowWriter(zarr.open_group(self._group.store, mode="r+", use_consolidated=False), row, check=check)
 
+    @_writing
     def append(self, rows: Sequence[tuple[str, str]], capacity: int) -> None:
         """Add videos after the last row; only for the client.
 
@@ -239,6 +257,7 @@ class Store:
         self._write_from("video", old, labels)
         del self.labels
 
+    @_writing
     def set_sources(self, sources: Mapping[int, str]) -> None:
         """Note where rows are read from now; only for the client.
 
@@ -253,6 +272,7 @@ class Store:
             stored = values(array, start, stop).tolist()
             array[start:stop] = text_values([sources.get(row, stored[row - start]) for row in range(start, stop)])
 
+    @_writing
     def resize(self, capacity: int) -> None:
         """Make room for longer videos; only for the client. A store never shrinks.
 
@@ -265,6 +285,7 @@ class Store:
         self.reopen()
         self._grow(self.n_rows, capacity)
 
+    @_writing
     def reopen(self) -> None:
         """Mark the store as unfinished: readers then take the state of its rows from the journal.
 
@@ -281,6 +302,7 @@ class Store:
         """Return ``"done"`` or ``"failed"`` by row; rows that are pending are not in it."""
         return {row: str(state) for row, state in enumerate(self.coordinates(journal)["status"]) if state != "pending"}
 
+    @_writing
     def finalize(self, journal: Journal) -> None:
         """Write the per-video coordinates and consolidate the metadata; only for the client.
 

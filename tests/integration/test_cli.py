@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import pytest
+import zarr
 from click.testing import CliRunner
 
 from facearray import assets
 from facearray.cli import main
 from facearray.detection import run as run_module
+from facearray.io.journal import Journal
+from facearray.io.layout import INCOMPLETE
+from facearray.io.lease import Holder
+from facearray.io.store import Layout, Store
 from facearray.testing import FakeDetector
 
 
@@ -123,6 +132,50 @@ def test_status__says_how_far(facearray, make_video, tmp_path):
     assert (found["n_videos"], found["n_done"], found["n_failed"], found["n_pending"]) == (2, 1, 1, 0)
     assert list(found["failures"]) == ["gone.mp4"]
     assert found["run"] == "ended"
+
+
+@pytest.mark.parametrize("stage", ["nothing", "folder", "incomplete", "no videos"])
+def test_status__of_a_run_that_died_before_the_first_video(facearray, make_video, tmp_path, stage):
+    store = tmp_path / "s.zarr"
+    if stage in ("incomplete", "no videos"):
+        layout = Layout.from_detector(FakeDetector(), max_faces=1, options={"every": 1}, embedding=False)
+        Store.create(store, layout, [], 1024)
+    if stage == "incomplete":
+        zarr.open_group(store, mode="r+").attrs[INCOMPLETE] = "yes"
+    if stage == "folder":
+        store.mkdir()
+    dead = replace(Holder.this_process(), started="long ago")
+    Journal.beside(store).folder.write("lease.json", json.dumps(asdict(dead)).encode())
+    result = facearray("status", store)
+    assert result.exit_code == 1
+    assert "0 videos" in result.stdout
+    assert "interrupted" in result.stdout
+    assert json.loads(facearray("status", store, "--json").stdout)["run"] == "interrupted"
+    if stage != "no videos":
+        opened = facearray("info", store)
+        assert "is not made yet" in opened.stderr
+        assert f"process {dead.pid}" in opened.stderr
+    assert facearray("detect", make_video("a.mkv"), "-o", store).exit_code == 0
+    assert facearray("status", store).exit_code == 0
+
+
+def test_status__suggests_no_journals(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "study.zarr")
+    for name in ("stduy.zarr", "study.zarr.ru", "something else"):
+        assert ".run" not in facearray("status", tmp_path / name).stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_main__any_locale(make_video, tmp_path, encoding):
+    store = tmp_path / "影 s.zarr"
+    Store.create(store, Layout(detector="fake", detector_version="1", features=("AU12",)), [("видео", "")], 1024)
+    environment = {**os.environ, "PYTHONIOENCODING": f"{encoding}:strict", "PYTHONUTF8": "0"}
+    for arguments in (["status", str(store)], ["status", str(store), "--json"], ["info", str(store)]):
+        command = [sys.executable, "-m", "facearray", *arguments]
+        result = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert b"Traceback" not in result.stderr
+        # click takes a terminal that says it is ASCII for one that was never told its encoding
+        assert (rb"\u5f71" if encoding == "latin-1" else "影".encode()) in result.stdout
 
 
 def test_info__says_what_is_in_it(facearray, make_video, tmp_path):

@@ -238,6 +238,7 @@ def test_detect__overwrite_starts_again(make_video, tmp_path, expected_au12):
     [
         ({"every": 0}, "every=0; expected a whole number"),
         ({"every": 1.5}, "every=1.5"),
+        ({"every": 2**31}, "every=2147483648; expected .* at most 2147483647"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"max_faces": 2}, "max_faces=2; expected 1"),
         ({"client": object()}, "expected None: this version computes in its own process"),
@@ -463,6 +464,46 @@ def test_detect__a_header_that_promises_a_century_reserves_little(make_video, tm
     assert plan_module.probe(video).n_frames > 10**9
     detect([video, make_video("b.mkv")], tmp_path / "s.zarr")
     assert fa.open_store(tmp_path / "s.zarr").sizes["frame"] == 1024
+
+
+def test_detect__batches_that_do_not_fit_memory(make_video, tmp_path):
+    with pytest.raises(InputError, match=r"batch_size=1000000000: .* of 32x24 take 2,304\.0 GB; expected at most"):
+        detect(make_video("a.mkv"), tmp_path / "s.zarr", batch_size=10**9)
+    assert store_status(tmp_path / "s.zarr").n_pending == 1
+    assert detect(tmp_path / "a.mkv", tmp_path / "s.zarr")["status"].values.tolist() == ["done"]
+
+
+def test_detect__labels_that_are_no_text(make_video, tmp_path):
+    with pytest.raises(InputError, match=r"the label 'a\\ud800'; expected text"):
+        detect({"a\ud800": make_video("a.mkv")}, tmp_path / "s.zarr")
+    with pytest.raises(InputError, match=r"the path 'a\\ud800\.mkv'; expected"):
+        detect(["a\ud800.mkv"], tmp_path / "s.zarr")
+
+
+FULL_DISK = """
+    import resource, sys
+    import facearray as fa
+    from facearray.testing import FakeDetector
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), resource.RLIM_INFINITY))
+    try:
+        fa.detect(sys.argv[1], sys.argv[2], detector=FakeDetector(), progress=False)
+    except fa.errors.StoreError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("limit", [100, 600, 3000])
+def test_detect__a_full_disk_is_named_and_the_same_command_goes_on(make_video, tmp_path, contents, limit):
+    video, store = make_video("a.mkv", 600, size="8x8"), tmp_path / "s.zarr"
+    detect(video, tmp_path / "whole.zarr")
+    command = [sys.executable, "-c", textwrap.dedent(FULL_DISK), str(video), str(store), str(limit)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "s.zarr" in found
+    assert "File too large" in found
+    assert "the same command goes on" in found
+    detect(video, store)
+    assert contents(store) == contents(tmp_path / "whole.zarr")
 
 
 SCRIPT = """
