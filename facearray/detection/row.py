@@ -102,8 +102,8 @@ def detect_row(
     Returns
     -------
     dict
-        The row's record: ``n_frames``, ``n_faces_found`` (over all frames), ``fps``, ``duration``, ``width``,
-        ``height``, ``seconds``.
+        The row's record: ``n_frames``, ``n_faces_found`` (over all frames), ``n_missing`` (frames lost to damage),
+        ``fps``, ``duration``, ``width``, ``height``, ``seconds``.
 
     Raises
     ------
@@ -146,6 +146,7 @@ def detect_row(
     return {
         "n_frames": n_frames,
         "n_faces_found": n_faces_found,
+        "n_missing": summary.n_missing,
         "fps": summary.fps,
         "duration": summary.duration,
         "width": summary.width,

@@ -346,6 +346,8 @@ def _compute(
             else:
                 lease.check()
                 journal.mark_done(task.row, record)
+                if record["n_missing"]:
+                    logger.warning("%s: %d frames were lost to damage", task.source.label, record["n_missing"])
             progress.finish()
             if count % ROWS_PER_PART == 0:
                 lease.check()

@@ -586,6 +586,14 @@ def test_detect__interrupt_leaves_a_readable_store(make_video, tmp_path):
     assert detect(videos, tmp_path / "s.zarr")["status"].values.tolist() == ["done"] * 4
 
 
+def test_detect__says_how_many_frames_were_lost_to_damage(make_video, tmp_path, monkeypatch, caplog):
+    compute = run_module.detect_row
+    monkeypatch.setattr(run_module, "detect_row", lambda *args, **kw: {**compute(*args, **kw), "n_missing": 3})
+    with caplog.at_level(logging.WARNING, logger="facearray"):
+        detect(make_video("a.mkv"), tmp_path / "s.zarr")
+    assert "a.mkv: 3 frames were lost to damage" in caplog.text
+
+
 def test_run_detector__names_what_the_detector_raised():
     from facearray.detection.row import run_detector
 
