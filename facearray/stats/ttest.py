@@ -204,7 +204,7 @@ def _sample(
 ) -> _Sample:
     if by is None:
         return _Sample(units.values, None, None, None, None, [], "one-sample t-test")
-    level_names, codes = levels(_coordinate(units, by))
+    level_names, codes = levels(units.coordinate(by))
     minuend, subtrahend = _two_levels(by, level_names.tolist(), groups)
     first, second = codes == minuend, codes == subtrahend
     names = (level_names[minuend], level_names[subtrahend])
@@ -215,7 +215,7 @@ def _sample(
     used = first | second
     in_blocks = None
     if blocks is not None:
-        in_blocks = levels(_coordinate(units, blocks))[1]
+        in_blocks = levels(units.coordinate(blocks))[1]
         if (in_blocks[used] < 0).any():
             raise InputError(
                 f"found units without {blocks}: {some(units.labels[used & (in_blocks < 0)])}; give them one"
@@ -246,7 +246,7 @@ def _pairs(
     names: tuple[Any, Any],
     excluded: list[str],
 ) -> _Sample:
-    pairs, codes = levels(_coordinate(units, paired))
+    pairs, codes = levels(units.coordinate(paired))
     used = (first | second) & (codes >= 0)
     excluded = excluded + [f"{label}: no {paired}" for label in units.labels[(first | second) & (codes < 0)].tolist()]
     means = []
@@ -264,19 +264,6 @@ def _pairs(
     excluded = excluded + [f"{paired} {label}: not in both groups" for label in pairs[~whole].tolist()]
     parts = means[0][whole], means[1][whole]
     return _Sample(difference[whole], None, None, names, parts, excluded, "paired t-test")
-
-
-def _coordinate(units: UnitValues, name: str) -> NDArray[Any]:
-    if name == units.unit:
-        return units.labels
-    if name in units.coords:
-        return units.coords[name]
-    if name in units.varying:
-        raise InputError(
-            f"found several values of {name!r} within a {units.unit}; expected one: use a smaller unit, with paired= "
-            f"for what belongs together"
-        )
-    raise unknown_names(f"coordinate of {units.unit}s", [name], list(units.coords))
 
 
 def _test_face(sample: _Sample, face: int, popmean: float, equal_var: bool, confidence: float) -> MeanTest:

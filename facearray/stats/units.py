@@ -81,6 +81,25 @@ class UnitValues:
             "facearray_version": version("facearray"),
         }
 
+    def coordinate(self, name: str) -> NDArray[Any]:
+        """Return the values (n_unit,) of a coordinate, or the labels where it is the unit itself.
+
+        Raises
+        ------
+        InputError
+            If there is no such coordinate, or it has several values within a unit.
+        """
+        if name == self.unit:
+            return self.labels
+        if name in self.coords:
+            return self.coords[name]
+        if name in self.varying:
+            raise InputError(
+                f"found several values of {name!r} within a {self.unit}; expected one: use a smaller unit (in a t-test "
+                f"with paired= for what belongs together), or a coordinate of the {self.unit}s"
+            )
+        raise unknown_names(f"coordinate of {self.unit}s", [name], [*self.coords, *self.varying])
+
 
 def unit_values(
     ds: xr.Dataset,

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray.errors import InputError, unknown_names
+from facearray.errors import InputError
 from facearray.stats.regression.design import (
     INTERCEPT,
     Design,
@@ -69,8 +69,8 @@ def fit_units(
         )
     features = list(dict.fromkeys([*request.outcomes, *named.features]))
     units = unit_values(ds, features=features, **reduce)
-    cluster = None if request.cluster is None else levels(_unit_coordinate(units, request.cluster))[1]
-    blocks = None if request.blocks is None else levels(_unit_coordinate(units, request.blocks))[1]
+    cluster = None if request.cluster is None else levels(units.coordinate(request.cluster))[1]
+    blocks = None if request.blocks is None else levels(units.coordinate(request.blocks))[1]
     for name, codes in ((request.cluster, cluster), (request.blocks, blocks)):
         if codes is not None and (codes < 0).any():
             raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
@@ -133,7 +133,7 @@ def _unit_design(
         names = list(values)
     else:
         values = {
-            name: units.values[:, face, place[name]] if name in named.features else _unit_coordinate(units, name)
+            name: units.values[:, face, place[name]] if name in named.features else units.coordinate(name)
             for name in named.names
         }
         names = named.names
@@ -165,22 +165,9 @@ def _rows_of_units(X: pd.DataFrame, units: UnitValues) -> pd.DataFrame:
     return X.iloc[[position[str(label)] for label in units.labels]]
 
 
-def _unit_coordinate(units: UnitValues, name: str) -> NDArray[Any]:
-    if name == units.unit:
-        return units.labels
-    if name in units.coords:
-        return units.coords[name]
-    if name in units.varying:
-        raise InputError(
-            f"found several values of {name!r} within a {units.unit}; expected one: use a smaller unit, or a "
-            f"coordinate of the {units.unit}s"
-        )
-    raise unknown_names(f"coordinate of {units.unit}s", [name], [*units.coords, *units.varying])
-
-
 def _shared(units: UnitValues, name: str) -> NDArray[np.intp]:
     """Group of each unit in a random effect."""
-    names, codes = levels(_unit_coordinate(units, name))
+    names, codes = levels(units.coordinate(name))
     if (codes < 0).any():
         raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
     if not 1 < len(names) < len(codes):
