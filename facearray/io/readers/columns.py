@@ -163,6 +163,15 @@ class Table:
             listed = ", ".join(f"{n!r}" + (f" (there is {near[n][0]!r})" if near[n] else "") for n in missing)
             raise ReadError(f"{self.path.name}: line {self.header_line}: found no column {listed}")
 
+    def expect(self, families: Iterable[Sequence[str]]) -> None:
+        """Note the columns that are missing where others that a tool always writes with them are there."""
+        present = set(self.names)
+        for family in families:
+            missing = [name for name in family if name not in present]
+            if len(missing) < len(family):
+                for name in missing:
+                    self._fault(self.header_line, name, "found no such column; expected it beside its like")
+
     def blocks(self, *, texts: Iterable[str] = (), together: Sequence[str] = ()) -> Iterator[Block]:
         """Read the rows, a few megabytes of text at a time.
 

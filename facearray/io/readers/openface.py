@@ -64,6 +64,13 @@ _GAZE = tuple(f"gaze_{eye}_{axis}" for eye in (0, 1) for axis in "xyz")
 _GAZE_ANGLES = ("gaze_angle_x", "gaze_angle_y")
 _POINTS_2D, _POINTS_3D = ([f"{axis}_{i}" for axis in axes for i in range(_N_LANDMARKS)] for axes in ("xy", "XYZ"))
 
+_INTENSITIES = tuple(f"AU{i:02}_r" for i in (1, 2, 4, 5, 6, 7, 9, 10, 12, 14, 15, 17, 20, 23, 25, 26, 45))
+_PRESENCES = tuple(sorted(f"{name[:4]}_c" for name in (*_INTENSITIES, "AU28_r")))
+_EYES = tuple(tuple(f"eye_lmk_{axis}_{i}" for axis in axes for i in range(56)) for axes in ("xy", "XYZ"))
+
+#: Columns that stand together if any of them is there.
+_FAMILIES = (_POSITION, _ANGLES, _GAZE, _GAZE_ANGLES, _POINTS_2D, _POINTS_3D, *_EYES, _INTENSITIES, _PRESENCES)
+
 _UNITS = ((r"[XYZ]_\d+|eye_lmk_[XYZ]_\d+", "mm"), (r"eye_lmk_[xy]_\d+", "px"), (r"p_r[xyz]", "rad"))
 
 _Columns = Mapping[str, NDArray[np.float64]]
@@ -84,7 +91,9 @@ def read(path: Path) -> Iterator[Recording]:
         If the file has no rows, no column ``confidence``, or frames out of order.
     """
     table = Table(path)
-    table.require(["confidence", *(["timestamp", "success"] if "frame" in table.names else [])])
+    is_video = not {"frame", "timestamp"}.isdisjoint(table.names)
+    table.require(["confidence", *(["frame", "timestamp", "success"] if is_video else [])])
+    table.expect(_FAMILIES)
     slots = Slots(path, "frame" if "frame" in table.names else "face")
     first_frame = float("nan")
     together = ["frame"] if "face_id" in table.names else []

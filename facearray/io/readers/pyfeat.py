@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facearray.io.readers.columns import Block, Table, head_names
 from facearray.io.readers.placement import Placement, Slots, schema_order
 from facearray.io.recording import Recording
-from facearray.schema import FEATURES
+from facearray.schema import FEATURES, GROUPS
 
 name = "pyfeat"
 title = "py-feat"
@@ -58,6 +58,22 @@ _TEXTS = ("input", "Identity", "approx_time")
 _ANGLES = ("Pitch", "Roll", "Yaw", "gaze_pitch", "gaze_yaw", "gaze_angle")
 _VERSION_2 = ("mesh_x_0", "gaze_pitch", "FrameWidth", "valence")
 _CROP = 256  # pixels of the MediaPipe detector's crop of the face box, in which its depths are
+
+#: Columns that stand together if any of them is there. Version 0.x has as many action units as its model.
+_FAMILIES: tuple[Sequence[str], ...] = (
+    GROUPS["facebox"].features,
+    ("Pitch", "Roll", "Yaw"),
+    GROUPS["emotions"].features,
+    tuple(f"{axis}_{i}" for axis in "xy" for i in range(68)),
+)
+_FAMILIES_2: tuple[Sequence[str], ...] = (
+    GROUPS["aus"].features,
+    tuple(_EMOTIONS),
+    GROUPS["gaze"].features,
+    GROUPS["blendshapes"].features,
+    tuple(f"mesh_{axis}_{i}" for axis in "xyz" for i in range(478)),
+)
+
 _POINT = re.compile(r"(?:mesh_)?[xyz]_\d+|Identity_\d+")
 
 
@@ -79,6 +95,7 @@ def read(path: Path) -> Iterator[Recording]:
     table = Table(path)
     table.require(["frame"])
     columns = _columns(table.names)
+    table.expect(_FAMILIES + _FAMILIES_2 if columns.is_version_2 else _FAMILIES)
     places: dict[str, _Place] = {}
     for block in table.blocks(texts=_TEXTS, together=["input", "frame"]):
         inputs = block.texts.get("input", np.full(len(block), path.name, dtype=object))
@@ -262,7 +279,9 @@ def _landmarks(
     given = block.numbers(columns.mesh)[kept].reshape(int(kept.sum()), n_axes, -1)
     points = np.full((len(given), given.shape[2], 3), np.nan)
     points[:, :, :n_axes] = given.transpose(0, 2, 1)
-    if columns.depth_scale is not None:
+    if "FaceRectWidth" not in block.names:
+        points[:, :, 2] = np.nan
+    elif columns.depth_scale is not None:
         points[:, :, 2] *= (block.column("FaceRectWidth")[kept] / columns.depth_scale)[:, None]
     return placement.spread(points)
 

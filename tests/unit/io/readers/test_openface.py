@@ -211,7 +211,25 @@ def test_read__names_repeated_frames_and_reads_the_first(tmp_path):
     rows = [(1, 0, 0.0, 1, 1, 1, 1), (2, 0, 0.1, 1, 1, 2, 1), (2, 0, 0.1, 1, 1, 3, 1)]
     parts = list(openface.read(write(tmp_path / "a.csv", rows)))
     np.testing.assert_allclose(values(parts, "AU12"), [0.2, 0.4], rtol=1e-6)
-    assert parts[-1].problems == ("a.csv: line 4, column 'frame': found frame 1 again; the first row of it is read",)
+    assert [problem for problem in parts[-1].problems if "found frame" in problem] == [
+        "a.csv: line 4, column 'frame': found frame 1 again; the first row of it is read"
+    ]
+
+
+@pytest.mark.parametrize("column", ["pose_Rx", "AU12_r", "AU28_c", "x_5", "Z_67", "gaze_1_z"])
+def test_read__names_a_column_that_is_missing_beside_its_like(asset, tmp_path, column):
+    table = pd.read_csv(asset("OpenFace_Test.csv"), skipinitialspace=True).drop(columns=column)
+    table.to_csv(tmp_path / "a.csv", index=False)
+    problem = f"a.csv: line 1, column {column!r}: found no such column; expected it beside its like"
+    assert [part.problems for part in openface.read(tmp_path / "a.csv")] == [(problem,)]
+    assert next(openface.read(asset("OpenFace_Test.csv"))).problems == ()
+
+
+def test_read__times_without_frames_are_an_error(asset, tmp_path):
+    table = pd.read_csv(asset("OpenFace_Test.csv"), skipinitialspace=True).drop(columns="frame")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.raises(ReadError, match=r"a\.csv: line 1: found no column 'frame'"):
+        list(openface.read(tmp_path / "a.csv"))
 
 
 def test_read__names_a_row_that_was_cut_off(asset, tmp_path):

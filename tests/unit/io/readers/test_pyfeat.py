@@ -163,6 +163,27 @@ def test_read__mesh_becomes_landmarks_in_pixels(write):
     assert not {"X", "Y", "Z"} & set(recording.features)
 
 
+def test_read__mesh_without_the_width_of_the_box_has_no_depth(write, tmp_path):
+    mesh = {f"mesh_{axis}_{i}": value for axis, value in (("x", 50.0), ("y", 60.0), ("z", 0.25)) for i in range(478)}
+    table = pd.read_csv(write([{"frame": 0, **mesh}])).drop(columns="FaceRectWidth")
+    table.to_csv(tmp_path / "a.csv", index=False)
+    recording = read_one(tmp_path / "a.csv")
+    assert recording.landmarks is not None
+    np.testing.assert_array_equal(recording.landmarks[0, 0, 0], [50.0, 60.0, np.nan])
+    assert recording.problems == (
+        "a.csv: line 1, column 'FaceRectWidth': found no such column; expected it beside its like",
+    )
+
+
+@pytest.mark.parametrize("column", ["AU12", "Happy", "Yaw", "x_3", "mesh_z_7", "gaze_yaw", "FaceScore"])
+@needs_news
+def test_read__names_a_column_that_is_missing_beside_its_like(tmp_path, column):
+    pd.read_csv(NEWS[0]).drop(columns=column).to_csv(tmp_path / "a.csv", index=False)
+    problem = f"a.csv: line 1, column {column!r}: found no such column; expected it beside its like"
+    assert read_one(tmp_path / "a.csv").problems == (problem,)
+    assert read_one(NEWS[0]).problems == ()
+
+
 def test_read__mesh_of_the_mediapipe_detector(write):
     mesh = {f"{axis}_{i}": value for i in range(478) for axis, value in (("x", 50.0), ("y", 60.0), ("z", 64.0))}
     recording = read_one(write([{"frame": 0, **mesh}], FrameWidth=640.0, FrameHeight=480.0, jawOpen=0.5))
