@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import threading
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from facearray import assets
 from facearray.errors import AssetError, InputError
 from facearray.models import _protobuf
+from facearray.models.bundle import read_member
 
 __all__ = [
     "N_LANDMARKS",
@@ -94,10 +94,10 @@ def read_canonical_mesh(task: Path) -> CanonicalMesh:
     AssetError
         If the file is no such bundle, or the mesh in it is malformed.
     """
+    content = read_member(task, _METADATA)
     try:
-        with zipfile.ZipFile(task) as bundle:
-            return _parse_metadata(bundle.read(_METADATA))
-    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        return _parse_metadata(content)
+    except ValueError as error:
         raise AssetError(
             f"cannot read the canonical face mesh from {task.name}: found {error}; expected {_METADATA} with "
             f"{N_VERTICES} vertices; the file is damaged or of another kind; fetch it again"
