@@ -278,12 +278,13 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
         lease.check()
         target.finalize(journal)
         rows = [*plan.done, *plan.failed, *(task.row for task in plan.tasks)]
+        places = target.sources if plan.missing else []
         return RunReport(
             _records(target, journal, sorted(rows)),
             frozenset(task.source.label for task in plan.tasks),
             {
                 task.source.label: f"found no file {task.source.location}; the store holds this video from an earlier "
-                f"run, read from {target.sources[task.row]}"
+                f"run, read from {places[task.row]}"
                 for task in plan.missing
             },
         )
@@ -291,7 +292,8 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
 
 def _records(target: Store, journal: Journal, rows: Sequence[int]) -> dict[str, Mapping[str, Any]]:
     """Return label → record; of rows from before the journal there is only what is stored."""
-    records, stored = journal.records(), target.coordinates(journal)
+    records = journal.records()
+    stored = target.coordinates(journal) if any(row not in records for row in rows) else {}
     return {
         target.labels[row]: records.get(row)
         or {
