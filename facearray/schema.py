@@ -229,26 +229,34 @@ COORDS: Mapping[str, Variable] = _by_name(
 )
 
 _ACTION_UNITS = {
-    "AU01": "inner brow raiser (frontalis, medial part); trust: good",
-    "AU02": "outer brow raiser (frontalis, lateral part); trust: good",
-    "AU04": "brow lowerer (corrugator, depressor supercilii, procerus); trust: poor",
-    "AU05": "upper lid raiser (levator palpebrae); trust: fair",
-    "AU06": "cheek raiser (orbicularis oculi, orbital part); trust: fair",
-    "AU07": "lid tightener (orbicularis oculi, palpebral part); trust: good",
-    "AU09": "nose wrinkler (levator labii superioris alaeque nasi); trust: poor",
-    "AU10": "upper lip raiser (levator labii superioris); trust: fair",
-    "AU11": "nasolabial deepener (zygomaticus minor); trust: poor",
-    "AU12": "lip corner puller (zygomaticus major); trust: good",
-    "AU14": "dimpler (buccinator); trust: fair",
-    "AU15": "lip corner depressor (depressor anguli oris); trust: poor",
-    "AU17": "chin raiser (mentalis); trust: poor",
-    "AU20": "lip stretcher (risorius, platysma); trust: poor",
-    "AU23": "lip tightener (orbicularis oris); trust: fair",
-    "AU24": "lip pressor (orbicularis oris); trust: fair",
-    "AU25": "lips part (depressor labii, relaxed mentalis); trust: good",
-    "AU26": "jaw drop (masseter, relaxed); trust: fair",
-    "AU28": "lip suck (orbicularis oris); trust: poor",
-    "AU43": "eyes closed (levator palpebrae, relaxed); trust: good",
+    "AU01": "inner brow raiser: inner brow up, oblique (frontalis, medial part); trust: good",
+    "AU02": "outer brow raiser: outer brow arched up (frontalis, lateral part); trust: good",
+    "AU04": (
+        "brow lowerer: brows down or together; with AU01 raised but knit (corrugator, depressor supercilii, procerus); "
+        "trust: poor"
+    ),
+    "AU05": "upper lid raiser: upper lid up, more of the white shows (levator palpebrae); trust: fair",
+    "AU06": (
+        "cheek raiser: cheeks and infraorbital triangle up, crow's feet (orbicularis oculi, orbital part); trust: fair"
+    ),
+    "AU07": "lid tightener: lower lid up and tense, aperture narrow (orbicularis oculi, palpebral part); trust: good",
+    "AU09": (
+        "nose wrinkler: wings of the nose up, its root wrinkled, brow down (levator labii superioris alaeque nasi); "
+        "trust: poor"
+    ),
+    "AU10": "upper lip raiser: upper lip up, nasolabial fold pouched (levator labii superioris); trust: fair",
+    "AU11": "nasolabial deepener: upper and middle nasolabial fold deepened (zygomaticus minor); trust: poor",
+    "AU12": "lip corner puller: lip corners up and out (zygomaticus major); trust: good",
+    "AU14": "dimpler: lip corners tightened, in and back (buccinator); trust: fair",
+    "AU15": "lip corner depressor: lip corners down (depressor anguli oris); trust: poor",
+    "AU17": "chin raiser: chin boss and lower lip up, arched (mentalis); trust: poor",
+    "AU20": "lip stretcher: lip corners back, lips flat (risorius, platysma); trust: poor",
+    "AU23": "lip tightener: lips tight, narrow, thinner (orbicularis oris); trust: fair",
+    "AU24": "lip pressor: lips pressed together (orbicularis oris); trust: fair",
+    "AU25": "lips part: lips apart (depressor labii, relaxed mentalis); trust: good",
+    "AU26": "jaw drop: mandible down (masseter, relaxed); trust: fair",
+    "AU28": "lip suck: lips rolled in (orbicularis oris); trust: poor",
+    "AU43": "eyes closed: lids shut (levator palpebrae, relaxed); trust: good",
 }
 
 _BLENDSHAPES = (
@@ -288,8 +296,8 @@ FEATURES: Mapping[str, Feature] = _by_name(
         ),
         Feature("valence", "affect", "", "pleasantness, -1 to 1"),
         Feature("arousal", "affect", "", "activation, -1 to 1"),
-        Feature("gaze_pitch", "gaze", "degree", "direction of gaze; positive: down"),
-        Feature("gaze_yaw", "gaze", "degree", "direction of gaze; positive: to the image's right"),
+        Feature("gaze_pitch", "gaze", "degree", "direction of gaze seen from the side; positive: down"),
+        Feature("gaze_yaw", "gaze", "degree", "direction of gaze seen from above; positive: to the image's right"),
         *(Feature(name, "blendshapes", "", f"ARKit blendshape {name}, 0 to 1") for name in _BLENDSHAPES),
     ]
 )
@@ -303,7 +311,7 @@ _GROUP_TEXT = {
     "aus": "Facial action units.",
     "emotions": "Probabilities of seven expressions.",
     "affect": "Valence and arousal.",
-    "gaze": "Direction of gaze in the camera's frame.",
+    "gaze": "Direction of gaze in the camera's frame (0 is against the camera's axis); NaN while the eyes are closed.",
     "blendshapes": "The 52 ARKit blendshapes as MediaPipe names them.",
     "other": "What a source has that fits nowhere else.",
 }

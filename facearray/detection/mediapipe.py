@@ -54,9 +54,9 @@ class MediaPipeDetector:
     A frame goes through the short-range face detector first. Only where that finds no face or is not sure, a detector
     for smaller and tilted faces has a look, too, and is preferred where it finds one. The mesh network then places 478
     points in a square around the largest face, or around the next where it does not find the largest to be one.
-    Blendshapes and the head's pose follow from the points, action units from points and blendshapes
-    (:func:`facearray.models.action_units.action_units`), and the seven expressions from the picture. Every frame is on
-    its own: nothing is taken from the frames before it.
+    Blendshapes, the head's pose and the direction of gaze (:mod:`facearray.models.gaze`) follow from the points, action
+    units from points and blendshapes (:mod:`facearray.models.au_table`), and the seven expressions from the picture.
+    Every frame is on its own: nothing is taken from the frames before it.
 
     Threads can share a detector.
 
@@ -76,8 +76,8 @@ class MediaPipeDetector:
     """
 
     name = "mediapipe"
-    version = "1"
-    features = feature_names("facebox", "poses", "aus", "emotions", "blendshapes")
+    version = "2"
+    features = feature_names("facebox", "poses", "aus", "emotions", "gaze", "blendshapes")
     n_components: int | None = None
     n_landmarks: int | None
     assets: Mapping[str, str]
@@ -158,17 +158,19 @@ class MediaPipeDetector:
         return *_joined(found), n_found
 
     def _features(self, frames: Tensor, faces: Detections, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-        from facearray.models.action_units import action_units
+        from facearray.models.au_table import estimate
+        from facearray.models.gaze import eye_directions, gaze_features
         from facearray.models.geometry import head_pose, pose_features
 
         height, width = frames.shape[1:3]
-        blendshapes = self._blendshapes(landmarks)
+        blendshapes, pose = self._blendshapes(landmarks), head_pose(landmarks, width, height)
         groups: list[NDArray[np.floating]] = [
             faces.box,
             faces.score[:, None],
-            pose_features(head_pose(landmarks, width, height)),
-            action_units(blendshapes, landmarks),
+            pose_features(pose),
+            estimate(blendshapes, landmarks),
             self._expressions(frames, faces.frame, landmarks),
+            gaze_features(eye_directions(landmarks), pose),
             blendshapes,
         ]
         return np.concatenate(groups, axis=1, dtype=np.float32)

@@ -13,7 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from facearray.models.geometry import N_LANDMARKS, N_VERTICES, canonical_mesh, check_landmarks, similarity
 
-__all__ = ["MEASURES", "RIGID_POINTS", "SIDES", "Coordinates", "Distances", "Measure", "measure", "resting_landmarks"]
+__all__ = [
+    "MEASURES",
+    "RIGID_POINTS",
+    "SIDES",
+    "Coordinates",
+    "Distances",
+    "Measure",
+    "lay_on_canonical",
+    "measure",
+    "resting_landmarks",
+    "whole_and_sides",
+]
 
 #: Points that expressions hardly move. MediaPipe's own points for the pose are not used, for there are wings of the
 #: nose, cheeks and the jaw among them.
@@ -219,6 +230,34 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
 )
 
 
+def lay_on_canonical(landmarks: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bring faces to the pose and size of the canonical face, by the similarity that fits ``RIGID_POINTS`` best.
+
+    Parameters
+    ----------
+    landmarks
+        (n, 478, 3) points in pixels (x right, y down, z away from the camera, in the same scale).
+
+    Returns
+    -------
+    mesh
+        (n, 478, 3) points in cm of the canonical face: x to the image's right, y up, z towards the camera. NaN for a
+        face with a missing point.
+    fit
+        (n, 4, 4) similarities that were applied to (x, -y, -z) of the landmarks.
+
+    Raises
+    ------
+    InputError
+        If the landmarks have another shape.
+    """
+    points = check_landmarks(landmarks) * np.array([1.0, -1.0, -1.0])
+    points[~np.isfinite(points).all(axis=(1, 2))] = np.nan
+    rigid = list(RIGID_POINTS)
+    fit = similarity(points[:, rigid], canonical_mesh().vertices[rigid])
+    return points @ np.swapaxes(fit[:, :3, :3], 1, 2) + fit[:, None, :3, 3], fit
+
+
 def measure(landmarks: ArrayLike) -> NDArray[np.float64]:
     """Measure faces after bringing them to the pose and size of the canonical face.
 
@@ -242,16 +281,17 @@ def measure(landmarks: ArrayLike) -> NDArray[np.float64]:
     InputError
         If the landmarks have another shape.
     """
-    points = check_landmarks(landmarks) * np.array([1.0, -1.0, -1.0])
-    points[~np.isfinite(points).all(axis=(1, 2))] = np.nan
-    rigid = list(RIGID_POINTS)
-    fit = similarity(points[:, rigid], canonical_mesh().vertices[rigid])
-    mesh = points @ np.swapaxes(fit[:, :3, :3], 1, 2) + fit[:, None, :3, 3]
+    mesh, _ = lay_on_canonical(landmarks)
     axes, indices, starts, ends, weights = _compiled()
     coordinates = mesh[:, indices, axes]
     distances = np.linalg.norm(mesh[:, starts] - mesh[:, ends], axis=-1)
     values: NDArray[np.float64] = np.concatenate([coordinates, distances], axis=1) @ weights
-    return values.reshape(len(points), len(MEASURES), len(SIDES))
+    return values.reshape(len(mesh), len(MEASURES), len(SIDES))
+
+
+def whole_and_sides(measures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Put the measures of the whole face (n, n_measure, 1) before those of its sides (n, n_measure, 2)."""
+    return np.concatenate([measures.mean(axis=2, keepdims=True), measures], axis=2)
 
 
 @functools.cache

@@ -8,6 +8,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import scipy.stats
 
 import facearray as fa
 from facearray.detection.detectors import load_detector
@@ -77,6 +78,36 @@ def test_detect__measures_are_in_their_ranges(smile):
     assert (eyes < mouth).all()  # y grows downwards
 
 
+def _frames_of(ds):
+    """Values (n_frames,) of each feature of a video with one face."""
+    frames = ds.isel(video=0, face=0, frame=slice(int(ds["n_frames"][0])))["features"]
+    return {str(name): frames.sel(feature=name).values for name in frames["feature"].values}
+
+
+@pytest.fixture(scope="module")
+def wolfgang(detector, tmp_path_factory):
+    """Measures of the sample video of a woman who looks down, cries, looks about, laughs and blinks (472 frames)."""
+    store = tmp_path_factory.mktemp("wolfgang") / "w.zarr"
+    return _frames_of(fa.detect(fa.datasets.sample_video("wolfgang"), store, detector=detector, progress=False))
+
+
+def test_detect__gaze_goes_along_with_the_blendshapes_of_the_eyes(wolfgang):
+    f = wolfgang
+    looks = np.isfinite(f["gaze_yaw"])
+    np.testing.assert_array_equal(looks, np.isfinite(f["gaze_pitch"]))
+    blink = np.minimum(f["eyeBlinkLeft"], f["eyeBlinkRight"])
+    assert blink[looks].max() < 0.6
+    assert blink[~looks].min() > 0.4
+    assert 250 < looks.sum() < 380  # of 472: she keeps her eyes shut for a while
+    right = f["eyeLookOutLeft"] + f["eyeLookInRight"] - f["eyeLookInLeft"] - f["eyeLookOutRight"]
+    down = f["eyeLookDownLeft"] + f["eyeLookDownRight"] - f["eyeLookUpLeft"] - f["eyeLookUpRight"]
+    assert scipy.stats.spearmanr((f["gaze_yaw"] - f["Yaw"])[looks], right[looks])[0] > 0.95
+    assert scipy.stats.spearmanr((f["gaze_pitch"] - f["Pitch"])[looks], down[looks])[0] > 0.8
+    aside = looks & (np.abs(right) > 0.5)
+    assert aside.sum() > 50
+    np.testing.assert_array_equal(np.sign(f["gaze_yaw"] - f["Yaw"])[aside], np.sign(right)[aside])
+
+
 def test_open_zarr__needs_no_facearray(smile, tmp_path):
     code = """
         import sys
@@ -85,7 +116,7 @@ def test_open_zarr__needs_no_facearray(smile, tmp_path):
 
         store, copy = sys.argv[1:]
         ds = xr.open_zarr(store)
-        assert dict(ds.sizes) == {"video": 1, "frame": 1024, "face": 1, "feature": 90, "landmark": 478, "axis": 3}
+        assert dict(ds.sizes) == {"video": 1, "frame": 1024, "face": 1, "feature": 92, "landmark": 478, "axis": 3}
         assert set(ds.data_vars) == {"features", "landmarks"}
         assert set(ds.indexes) == {"video", "feature", "axis"}
         assert set(ds.coords) == {

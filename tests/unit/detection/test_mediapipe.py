@@ -73,7 +73,7 @@ def test_detector__measures(detector: MediaPipeDetector, asset: Callable[[str], 
     frame = np.array(Image.open(asset("0-f15-hao-ph.jpg")).convert("RGB"))
     faces = detector(frame[None])
     values = dict(zip(detector.features, faces.features[0].tolist(), strict=True))
-    assert len(values) == 5 + 6 + 20 + 7 + 52
+    assert len(values) == 5 + 6 + 20 + 7 + 2 + 52
     assert values["happiness"] > 0.9
     assert values["AU12"] > 0.5
     assert values["mouthSmileLeft"] > 0.5
@@ -120,7 +120,7 @@ def test_detector__leaves_the_frames_alone(detector: MediaPipeDetector, mixed: N
 def test_detector__odd_frames(shape: tuple[int, int], detector: MediaPipeDetector) -> None:
     for value in (0, 130, 255):
         faces = detector(np.full((2, *shape, 3), value, np.uint8))
-        assert (faces.features.shape, faces.landmarks.shape) == ((0, 90), (0, 478, 3))
+        assert (faces.features.shape, faces.landmarks.shape) == ((0, 92), (0, 478, 3))
         np.testing.assert_array_equal(faces.n_found, [0, 0])
 
 
@@ -136,7 +136,7 @@ def test_detector__very_large_frame(detector: MediaPipeDetector, asset: Callable
 def test_detector__no_frames(detector: MediaPipeDetector) -> None:
     faces = detector(np.empty((0, 40, 60, 3), np.uint8))
     assert (faces.frame.shape, faces.n_found.shape) == ((0,), (0,))
-    assert (faces.features.shape, faces.landmarks.shape) == ((0, 90), (0, 478, 3))
+    assert (faces.features.shape, faces.landmarks.shape) == ((0, 92), (0, 478, 3))
 
 
 @pytest.mark.parametrize(

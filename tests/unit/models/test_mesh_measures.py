@@ -21,15 +21,6 @@ def faces(rest) -> np.ndarray:
     return rest + np.random.default_rng(0).normal(scale=0.2, size=(8, 478, 3))
 
 
-@pytest.fixture
-def mirror(rest) -> np.ndarray:
-    """Index of the point that is a point's mirror image."""
-    vertices = canonical_mesh().vertices
-    distance = np.linalg.norm(vertices[:, None] * (-1, 1, 1) - vertices[None], axis=-1)
-    assert distance.min(axis=1).max() < 1e-4
-    return np.concatenate([distance.argmin(axis=1), np.arange(473, 478), np.arange(468, 473)])
-
-
 def _move(landmarks: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     n = len(landmarks)
     rotation = Rotation.from_euler("xyz", rng.uniform(-25, 25, (n, 3)), degrees=True).as_matrix()

@@ -9,9 +9,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facearray.errors import InputError
-from facearray.models.action_units import ACTION_UNITS, Baseline, action_units, resting_baseline
+from facearray.models.au_table import AUS, estimate, resting_baseline
+from facearray.models.au_terms import Baseline
 from facearray.models.geometry import canonical_mesh
-from facearray.models.mesh_measures import MEASURES, measure, resting_landmarks
+from facearray.models.mesh_measures import MEASURES, measure, resting_landmarks, whole_and_sides
 from facearray.schema import FEATURES, GROUPS
 
 NAMES = GROUPS["aus"].features
@@ -145,11 +146,11 @@ def _measures(points: list[np.ndarray]) -> dict[str, float]:
     }
 
 
-def test_action_units__are_the_table_word_by_word(faces):
+def test_estimate__are_the_table_word_by_word(faces):
     blendshapes, landmarks = faces
     landmarks = _pose(landmarks)
     expected = [_transcribed(*face) for face in zip(blendshapes, landmarks, strict=True)]
-    found = action_units(blendshapes, landmarks)
+    found = estimate(blendshapes, landmarks)
     np.testing.assert_allclose(found, expected, atol=1e-6)
     assert (found.max(axis=0) > 0.1).all(), "an estimate that nothing moves is not tested"
 
@@ -157,35 +158,33 @@ def test_action_units__are_the_table_word_by_word(faces):
 # --- what the estimates promise ---------------------------------------------------------------------------------------
 
 
-def test_action_units__resting_face_shows_none(rest):
-    np.testing.assert_allclose(action_units(np.zeros((1, 52)), rest[None]), 0, atol=1e-6)
+def test_estimate__resting_face_shows_none(rest):
+    np.testing.assert_allclose(estimate(np.zeros((1, 52)), rest[None]), 0, atol=1e-6)
 
 
-def test_action_units__order_dtype_and_range(faces):
-    found = action_units(*faces)
-    assert tuple(ACTION_UNITS) == NAMES
+def test_estimate__order_dtype_and_range(faces):
+    found = estimate(*faces)
+    assert tuple(AUS) == NAMES
     assert found.shape == (40, 20)
     assert found.dtype == np.float32
     assert found.min() >= 0
     assert found.max() <= 1
 
 
-def test_action_units__pose_and_size_change_nothing(faces):
+def test_estimate__pose_and_size_change_nothing(faces):
     blendshapes, landmarks = faces
-    np.testing.assert_allclose(
-        action_units(blendshapes, _pose(landmarks)), action_units(blendshapes, landmarks), atol=1e-6
-    )
+    np.testing.assert_allclose(estimate(blendshapes, _pose(landmarks)), estimate(blendshapes, landmarks), atol=1e-6)
 
 
-def test_action_units__mirrored_face_shows_the_same(faces):
+def test_estimate__mirrored_face_shows_the_same(faces):
     blendshapes, landmarks = faces
     vertices = canonical_mesh().vertices
     mirror = np.linalg.norm(vertices[:, None] * (-1, 1, 1) - vertices[None], axis=-1).argmin(axis=1)
     mirror = np.concatenate([mirror, np.arange(473, 478), np.arange(468, 473)])
     swapped = [name.replace("Left", "?").replace("Right", "Left").replace("?", "Right") for name in SHAPES]
     order = [SHAPES.index(name if name in SHAPES else SHAPES[i]) for i, name in enumerate(swapped)]
-    found = action_units(blendshapes[:, order], landmarks[:, mirror] * (-1, 1, 1))
-    np.testing.assert_allclose(found, action_units(blendshapes, landmarks), atol=1e-4)
+    found = estimate(blendshapes[:, order], landmarks[:, mirror] * (-1, 1, 1))
+    np.testing.assert_allclose(found, estimate(blendshapes, landmarks), atol=1e-4)
 
 
 #: What each action unit does to a face at full intensity: blendshapes, and points that move by cm to the subject's
@@ -236,51 +235,51 @@ RIG: dict[str, tuple[str, list[tuple[str, tuple[float, float, float]]]]] = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_action_units__own_rig_pose_shows(rest, name):
+def test_estimate__own_rig_pose_shows(rest, name):
     shapes, moves = RIG[name]
     blendshapes, landmarks = np.zeros((1, 52)), rest[None].copy()
     blendshapes[0, [SHAPES.index(shape) for shape in shapes.split()]] = 1
     for points, (out, up, forward) in moves:
         for side, sign in zip(points.split("|"), (-1, 1), strict=True):
             landmarks[0, [int(p) for p in side.split()]] += (sign * out, -up, -forward)
-    found = dict(zip(NAMES, action_units(blendshapes, landmarks)[0], strict=True))
+    found = dict(zip(NAMES, estimate(blendshapes, landmarks)[0], strict=True))
     assert found[name] >= 0.5
-    assert found[name] > action_units(blendshapes, rest[None])[0, NAMES.index(name)], "the mesh has no part in it"
+    assert found[name] > estimate(blendshapes, rest[None])[0, NAMES.index(name)], "the mesh has no part in it"
 
 
-def test_action_units__missing_values_make_that_face_nan(faces):
+def test_estimate__missing_values_make_that_face_nan(faces):
     blendshapes, landmarks = faces
-    expected = action_units(blendshapes, landmarks)
+    expected = estimate(blendshapes, landmarks)
     blendshapes[0, SHAPES.index("cheekPuff")] = np.nan
     landmarks[1, 300, 0] = np.nan
     landmarks[2], blendshapes[2] = np.nan, np.nan
     blendshapes[3, SHAPES.index("jawOpen")] = np.inf
-    found = action_units(blendshapes, landmarks)
+    found = estimate(blendshapes, landmarks)
     assert np.isnan(found[:4]).all()
     np.testing.assert_allclose(found[4:], expected[4:], atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 7, 32])
-def test_action_units__faces_do_not_depend_on_the_batch(faces, n):
+def test_estimate__faces_do_not_depend_on_the_batch(faces, n):
     blendshapes, landmarks = faces
-    parts = [action_units(blendshapes[i : i + n], landmarks[i : i + n]) for i in range(0, 40, n)]
-    np.testing.assert_allclose(np.concatenate(parts), action_units(blendshapes, landmarks), atol=1e-6)
+    parts = [estimate(blendshapes[i : i + n], landmarks[i : i + n]) for i in range(0, 40, n)]
+    np.testing.assert_allclose(np.concatenate(parts), estimate(blendshapes, landmarks), atol=1e-6)
 
 
-def test_action_units__no_face(asset):
-    assert action_units(np.empty((0, 52)), np.empty((0, 478, 3))).shape == (0, 20)
+def test_estimate__no_face(asset):
+    assert estimate(np.empty((0, 52)), np.empty((0, 478, 3))).shape == (0, 20)
 
 
-def test_action_units__other_shapes(rest):
+def test_estimate__other_shapes(rest):
     with pytest.raises(InputError, match=r"found blendshapes of shape \(1, 51\); expected \(1, 52\)"):
-        action_units(np.zeros((1, 51)), rest[None])
+        estimate(np.zeros((1, 51)), rest[None])
     with pytest.raises(InputError, match=r"found blendshapes of shape \(2, 52\); expected \(1, 52\)"):
-        action_units(np.zeros((2, 52)), rest[None])
+        estimate(np.zeros((2, 52)), rest[None])
     with pytest.raises(InputError, match="found landmarks of shape"):
-        action_units(np.zeros((1, 52)), rest)
+        estimate(np.zeros((1, 52)), rest)
 
 
-def test_action_units__baseline_is_what_counts_from(rest):
+def test_estimate__baseline_is_what_counts_from(rest):
     resting = resting_baseline()
     index = list(MEASURES).index("brow_in")
     low, high = resting.low.copy(), resting.high.copy()
@@ -290,31 +289,33 @@ def test_action_units__baseline_is_what_counts_from(rest):
     shapes[SHAPES.index("browInnerUp")] = 0.5
     blendshapes = np.zeros((2, 52))
     blendshapes[:, SHAPES.index("browInnerUp")] = (0.25, 0.75)
-    found = action_units(blendshapes, np.stack([rest, rest]), Baseline(low, resting.neutral, high, shapes))
+    found = estimate(blendshapes, np.stack([rest, rest]), Baseline(low, resting.neutral, high, shapes))
     np.testing.assert_allclose(found[:, 0], [0.25, 0.5], atol=1e-6)
     np.testing.assert_allclose(found[:, 1:], 0, atol=1e-6)
 
 
-def test_action_units__baseline_of_each_face(faces):
+def test_estimate__baseline_of_each_face(faces):
     blendshapes, landmarks = faces
-    whole = measure(landmarks).mean(axis=2)
+    whole = whole_and_sides(measure(landmarks))
     own = Baseline(whole, whole, whole, blendshapes)
-    np.testing.assert_allclose(action_units(blendshapes, landmarks, own), 0, atol=1e-6)
+    np.testing.assert_allclose(estimate(blendshapes, landmarks, own), 0, atol=1e-6)
 
 
-def test_action_units__table_is_that_of_the_schema():
-    for name, unit in ACTION_UNITS.items():
-        assert FEATURES[name].description == f"intensity, 0 to 1: {unit.title} ({unit.muscle}); trust: {unit.trust}"
+def test_estimate__table_is_that_of_the_schema():
+    for name, unit in AUS.items():
+        assert FEATURES[name].description == unit.description
+        for part in (unit.title, unit.definition, unit.muscle, f"trust: {unit.trust}"):
+            assert part in unit.description
         assert sum(weight for weight, _ in unit.terms) == pytest.approx(1)
 
 
 def test_action_unit__formula_names_every_kind_of_term():
-    assert ACTION_UNITS["AU04"].formula == (
+    assert AUS["AU04"].formula == (
         "0.4 browDown + 0.2 down(brow_gap, 0.5, neutral) "
         "+ 0.4 largest of [down(brow_in, 0.6, neutral), up(oblique, 0.4, neutral)]"
     )
-    assert "(1 - 0.5 mean of [mouthSmile, up(corner_y, 0.8)])" in ACTION_UNITS["AU20"].formula
-    assert ACTION_UNITS["AU05"].formula.endswith("0.4 product of [up(upper_lid, 0.3), (1 - eyeBlink)]")
+    assert "(1 - 0.5 mean of [mouthSmile, up(corner_y, 0.8)])" in AUS["AU20"].formula
+    assert AUS["AU05"].formula.endswith("0.4 product of [up(upper_lid, 0.3), (1 - eyeBlink)]")
 
 
 # --- real faces -------------------------------------------------------------------------------------------------------
@@ -339,17 +340,17 @@ def _correlations(found: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.array([np.corrcoef(found[:, i], reference[:, i])[0, 1] for i in range(20)])
 
 
-def test_action_units__follow_those_of_pyfeat(detections, asset):
+def test_estimate__follow_those_of_pyfeat(detections, asset):
     blendshapes, landmarks, reference = detections
-    r = dict(zip(NAMES, _correlations(action_units(blendshapes, landmarks), reference), strict=True))
+    r = dict(zip(NAMES, _correlations(estimate(blendshapes, landmarks), reference), strict=True))
     assert len(reference) == 477
     assert np.mean(list(r.values())) > 0.42
     assert min(r[name] for name in ("AU01", "AU02", "AU06", "AU07", "AU12", "AU43")) > 0.75
 
 
-def test_action_units__reach_the_published_correlations_with_a_baseline_of_the_person(detections, asset):
+def test_estimate__reach_the_published_correlations_with_a_baseline_of_the_person(detections, asset):
     blendshapes, landmarks, reference = detections
-    whole = measure(landmarks).mean(axis=2)
+    whole = whole_and_sides(measure(landmarks))
     sums = blendshapes[:, ["eyeLook" not in name and name != "_neutral" for name in SHAPES]].sum(axis=1)
     quiet = sums <= np.quantile(sums, 0.1)
     person = Baseline(
@@ -358,6 +359,6 @@ def test_action_units__reach_the_published_correlations_with_a_baseline_of_the_p
         np.quantile(whole, 0.9, axis=0),
         np.quantile(blendshapes, 0.1, axis=0),
     )
-    found = _correlations(action_units(blendshapes, landmarks, person), reference)
+    found = _correlations(estimate(blendshapes, landmarks, person), reference)
     published = ".77 .87 .20 .64 .91 .79 -.18 .63 .56 .81 .64 .47 .34 .45 .44 .65 .86 .52 .27 .88"
     np.testing.assert_allclose(found, [float(r) for r in published.split()], atol=0.006)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -16,176 +15,24 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facearray.errors import InputError
-from facearray.models.mesh_measures import MEASURES, measure, resting_landmarks
+from facearray.models.au_terms import (
+    PARTS,
+    ActionUnit,
+    Baseline,
+    Blendshape,
+    Change,
+    Combined,
+    Readings,
+    Remainder,
+    Term,
+    blendshapes_of,
+)
+from facearray.models.mesh_measures import measure, resting_landmarks, whole_and_sides
 from facearray.schema import GROUPS
 
-__all__ = [
-    "ACTION_UNITS",
-    "ActionUnit",
-    "Baseline",
-    "Blendshape",
-    "Change",
-    "Combined",
-    "Remainder",
-    "action_units",
-    "resting_baseline",
-]
+__all__ = ["AUS", "estimate", "estimate_parts", "resting_baseline"]
 
-_Array = NDArray[np.float64]
-_BLENDSHAPES = GROUPS["blendshapes"].features
-_MEASURE_INDEX = {name: index for index, name in enumerate(MEASURES)}
-
-_COMBINE = {
-    "mean": lambda values: np.mean(values, axis=0),
-    "largest": lambda values: np.max(values, axis=0),
-    "smallest": lambda values: np.min(values, axis=0),
-    "product": lambda values: np.prod(values, axis=0),
-    "geometric mean": lambda values: np.prod(values, axis=0) ** (1 / len(values)),
-    "sum up to 1": lambda values: np.minimum(np.sum(values, axis=0), 1.0),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """What counts as no expression.
-
-    Attributes
-    ----------
-    low, neutral, high
-        (n_measure,) or (n, n_measure) values in the order of ``MEASURES``, in cm of the canonical face: what a rise
-        counts from, what either of two opposite movements counts from, and what a fall counts from.
-    blendshapes
-        (52,) or (n, 52): the part of each blendshape that does not count.
-    """
-
-    low: _Array
-    neutral: _Array
-    high: _Array
-    blendshapes: _Array
-
-
-@dataclass(frozen=True, slots=True)
-class _Readings:
-    """What the terms of the estimates are computed from, one value a face."""
-
-    blendshapes: Mapping[str, _Array]
-    measures: _Array
-    baseline: Baseline
-
-
-@dataclass(frozen=True, slots=True)
-class Blendshape:
-    """A blendshape, or the mean of its left and right."""
-
-    name: str
-
-    def value(self, readings: _Readings) -> _Array:
-        """Value of each face, 0 to 1."""
-        return readings.blendshapes[self.name]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def columns(self) -> list[int]:
-        """Columns of the blendshapes that it is made of."""
-        names = (self.name, f"{self.name}Left", f"{self.name}Right")
-        return [_BLENDSHAPES.index(name) for name in names if name in _BLENDSHAPES]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How far a measure is above (``up``) or below (``down``) its baseline, as a part of ``full`` cm, 0 to 1.
-
-    A movement that has no opposite counts from the low or high end of what a face at rest shows, one that has an
-    opposite (brow up and down) from the ``neutral`` value.
-    """
-
-    direction: Literal["up", "down"]
-    measure: str
-    full: float
-    neutral: bool = False
-
-    def value(self, readings: _Readings) -> _Array:
-        """Value of each face, 0 to 1."""
-        index, baseline, rises = _MEASURE_INDEX[self.measure], readings.baseline, self.direction == "up"
-        base = baseline.neutral if self.neutral else baseline.low if rises else baseline.high
-        change = readings.measures[:, index] - base[..., index]
-        return np.clip((change if rises else -change) / self.full, 0.0, 1.0)
-
-    def __str__(self) -> str:
-        return f"{self.direction}({self.measure}, {self.full:g}{', neutral' if self.neutral else ''})"
-
-
-@dataclass(frozen=True, slots=True)
-class Remainder:
-    """What a share of a term leaves of 1: lets it hold back others."""
-
-    term: Term
-    share: float = 1.0
-
-    def value(self, readings: _Readings) -> _Array:
-        """Value of each face, 0 to 1."""
-        return 1.0 - self.share * self.term.value(readings)
-
-    def __str__(self) -> str:
-        return f"(1 - {'' if self.share == 1 else f'{self.share:g} '}{self.term})"
-
-
-@dataclass(frozen=True, slots=True)
-class Combined:
-    """Several terms as one."""
-
-    how: Literal["mean", "largest", "smallest", "product", "geometric mean", "sum up to 1"]
-    terms: tuple[Term, ...]
-
-    def value(self, readings: _Readings) -> _Array:
-        """Value of each face, 0 to 1."""
-        values: _Array = _COMBINE[self.how]([term.value(readings) for term in self.terms])
-        return values
-
-    def __str__(self) -> str:
-        return f"{self.how} of [{', '.join(map(str, self.terms))}]"
-
-
-Term = Blendshape | Change | Remainder | Combined
-
-
-@dataclass(frozen=True, slots=True)
-class ActionUnit:
-    """An action unit and how it is estimated.
-
-    Attributes
-    ----------
-    name, title, definition, muscle
-        From the Facial Action Coding System.
-    trust
-        How far the estimate can be relied on: ``"good"``, ``"fair"`` or ``"poor"``.
-    terms
-        Weights, which sum to 1, and what they multiply.
-    """
-
-    name: str
-    title: str
-    definition: str
-    muscle: str
-    trust: Literal["good", "fair", "poor"]
-    terms: tuple[tuple[float, Term], ...]
-
-    @property
-    def formula(self) -> str:
-        """The estimate in one line.
-
-        Examples
-        --------
-        >>> ACTION_UNITS["AU01"].formula
-        '0.5 browInnerUp + 0.5 up(brow_in, 1.2)'
-        """
-        return " + ".join(f"{weight:g} {term}" for weight, term in self.terms)
-
-    def value(self, readings: _Readings) -> _Array:
-        """Intensity of each face, 0 to 1."""
-        values: _Array = np.sum([weight * term.value(readings) for weight, term in self.terms], axis=0)
-        return values
+_N_BLENDSHAPES = len(GROUPS["blendshapes"].features)
 
 
 def _up(measure: str, full: float, *, neutral: bool = False) -> Change:
@@ -207,7 +54,7 @@ _CLOSED_LIPS = Remainder(_up("gap", 0.6))
 _BLINK, _SHUT = Blendshape("eyeBlink"), _down("aperture", 1.0)
 
 #: Every action unit by name, in storage order.
-ACTION_UNITS: Mapping[str, ActionUnit] = MappingProxyType(
+AUS: Mapping[str, ActionUnit] = MappingProxyType(
     {
         unit.name: unit
         for unit in (
@@ -417,7 +264,7 @@ ACTION_UNITS: Mapping[str, ActionUnit] = MappingProxyType(
 )
 
 
-def action_units(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | None = None) -> NDArray[np.float32]:
+def estimate(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | None = None) -> NDArray[np.float32]:
     """Estimate the intensity of 20 action units.
 
     Parameters
@@ -441,17 +288,51 @@ def action_units(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baselin
     InputError
         If blendshapes or landmarks have another shape, or not the same number of faces.
     """
-    shapes, values = np.asarray(blendshapes, np.float64), measure(landmarks)
-    if shapes.shape != (len(values), len(_BLENDSHAPES)):
-        raise InputError(f"found blendshapes of shape {shapes.shape}; expected {(len(values), len(_BLENDSHAPES))}")
+    return estimate_parts(blendshapes, landmarks, baseline, parts=("face",))[:, :, 0]
+
+
+def estimate_parts(
+    blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | None = None, *, parts: tuple[str, ...] = PARTS
+) -> NDArray[np.float32]:
+    """Estimate the intensity of 20 action units of the whole face and of the subject's sides.
+
+    A side's estimate has the measures and blendshapes of that side, and those that have no sides. As estimates end at 0
+    and 1, that of the whole face is not the mean of those of the sides.
+
+    Parameters
+    ----------
+    blendshapes, landmarks, baseline
+        As for :func:`estimate`.
+    parts
+        Some of ``PARTS``.
+
+    Returns
+    -------
+    ndarray
+        (n, 20, n_part) intensities, NaN as from :func:`estimate`.
+
+    Raises
+    ------
+    InputError
+        As from :func:`estimate`.
+    """
+    shapes, values = np.asarray(blendshapes, np.float64), whole_and_sides(measure(landmarks))
+    if shapes.shape != (len(values), _N_BLENDSHAPES):
+        raise InputError(f"found blendshapes of shape {shapes.shape}; expected {(len(values), _N_BLENDSHAPES)}")
     missing = np.isnan(values).any(axis=(1, 2)) | ~np.isfinite(shapes).all(axis=1)
     baseline = resting_baseline() if baseline is None else baseline
     shapes = np.clip((shapes - baseline.blendshapes) / (1.0 - baseline.blendshapes), 0.0, 1.0)
-    by_name = {name: shapes[:, columns].mean(axis=1) for name, columns in _blendshape_columns().items()}
-    readings = _Readings(by_name, values.mean(axis=2), baseline)
-    intensities = np.stack([unit.value(readings) for unit in ACTION_UNITS.values()], axis=1)
+    intensities = np.empty((len(values), len(AUS), len(parts)), np.float32)
+    for i, part in enumerate(parts):
+        p = PARTS.index(part)
+        readings = Readings(
+            {name: shapes[:, columns].mean(axis=1) for name, columns in _blendshape_columns(part).items()},
+            values[:, :, p],
+            *(end[..., p] for end in (baseline.low, baseline.neutral, baseline.high)),
+        )
+        intensities[:, :, i] = np.stack([unit.value(readings) for unit in AUS.values()], axis=1)
     intensities[missing] = np.nan
-    return intensities.astype(np.float32)
+    return intensities
 
 
 @functools.cache
@@ -461,23 +342,12 @@ def resting_baseline() -> Baseline:
     Where faces of one person can be pooled, a baseline of that person takes out how the face differs from the
     canonical one.
     """
-    resting, none = measure(resting_landmarks()[None])[0].mean(axis=1), np.zeros(len(_BLENDSHAPES))
+    resting, none = whole_and_sides(measure(resting_landmarks()[None]))[0], np.zeros(_N_BLENDSHAPES)
     resting.flags.writeable = none.flags.writeable = False
     return Baseline(low=resting, neutral=resting, high=resting, blendshapes=none)
 
 
 @functools.cache
-def _blendshape_columns() -> dict[str, list[int]]:
-    def names(term: Term) -> set[Blendshape]:
-        match term:
-            case Blendshape():
-                return {term}
-            case Remainder():
-                return names(term.term)
-            case Combined():
-                return {name for part in term.terms for name in names(part)}
-            case Change():
-                return set()
-
-    used = {shape for unit in ACTION_UNITS.values() for _, term in unit.terms for shape in names(term)}
-    return {shape.name: shape.columns() for shape in sorted(used, key=str)}
+def _blendshape_columns(part: str) -> dict[str, list[int]]:
+    used = {shape for unit in AUS.values() for _, term in unit.terms for shape in blendshapes_of(term)}
+    return {shape.name: shape.columns(part) for shape in sorted(used, key=str)}
