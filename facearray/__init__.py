@@ -13,7 +13,7 @@ from facearray import accessor  # registers .fex
 from facearray.errors import FaceArrayError
 
 if TYPE_CHECKING:
-    from facearray import assets, combine, datasets, errors, intervals, plot, schema, selectors, stats, tables
+    from facearray import assets, combine, datasets, errors, intervals, models, plot, schema, selectors, stats, tables
     from facearray.combine import concat
     from facearray.detection.run import detect
     from facearray.io.annotation_files import read_annotations
@@ -37,6 +37,7 @@ __all__ = [
     "errors",
     "export",
     "intervals",
+    "models",
     "open_store",
     "plot",
     "read",
@@ -60,7 +61,19 @@ _FUNCTIONS = {
     "read_export": "facearray.io.exporting",
     "save": "facearray.io.store",
 }
-_MODULES = ("assets", "combine", "datasets", "errors", "intervals", "plot", "schema", "selectors", "stats", "tables")
+_MODULES = (
+    "assets",
+    "combine",
+    "datasets",
+    "errors",
+    "intervals",
+    "models",
+    "plot",
+    "schema",
+    "selectors",
+    "stats",
+    "tables",
+)
 
 
 def __getattr__(name: str) -> Any:

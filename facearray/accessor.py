@@ -61,6 +61,7 @@ class DatasetAccessor(DataArrayAccessor):
     ttest = Method("facearray.stats")
     missingness = Method("facearray.stats")
     pose_confound = Method("facearray.stats")
+    action_units = Method("facearray.models")
 
 
 def _register() -> None:

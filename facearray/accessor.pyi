@@ -1,6 +1,7 @@
 """Made by tools/accessor_stub.py; change the functions instead."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any, Literal
 
 import holoviews as hv
@@ -8,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from distributed import Client
 
+from facearray.models.au_map import AUMap
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance
 from facearray.stats.units import Weights
@@ -145,3 +147,13 @@ class DatasetAccessor(DataArrayAccessor):
         min_valid: float = 0.5,
     ) -> xr.Dataset:
         """Correlate features with head pose."""
+    def action_units(
+        self,
+        baseline: Literal["canonical", "person"] | xr.Dataset | None = None,
+        *,
+        person: str = "person",
+        sides: bool = False,
+        asymmetry: bool = False,
+        map: str | PathLike[str] | AUMap | None = None,
+    ) -> xr.Dataset:
+        """Compute action units from landmarks and blendshapes, whichever tool they are from."""

@@ -1,5 +1,8 @@
-"""The networks, in torch, with the readers of their weights, and what is computed from their results."""
+"""The networks, in torch, with the readers of their weights, and the action units that follow from their results."""
 
+from facearray.models.au_map import AUMap
 from facearray.models.au_table import AUS
+from facearray.models.au_terms import ActionUnit
+from facearray.models.aus import action_units
 
-__all__ = ["AUS"]
+__all__ = ["AUS", "AUMap", "ActionUnit", "action_units"]

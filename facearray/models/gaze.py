@@ -99,7 +99,7 @@ def eye_directions(landmarks: ArrayLike) -> NDArray[np.float64]:
     offset = (mesh[:, _IRISES] - eyeball_centres(mesh)) / IRIS_DISTANCE
     across = offset - (offset * sight).sum(axis=-1, keepdims=True) * sight
     with np.errstate(invalid="ignore"):
-        directions = across + np.sqrt(1.0 - (across**2).sum(axis=-1, keepdims=True)) * sight
+        directions: NDArray[np.float64] = across + np.sqrt(1.0 - (across**2).sum(axis=-1, keepdims=True)) * sight
         unseen = (_openings(mesh) < CLOSED) | (directions[..., 2] < np.cos(np.radians(MAX_ROTATION)))
     directions[unseen] = np.nan
     return directions
@@ -143,11 +143,12 @@ def gaze_features(directions: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]
         raise InputError(f"found directions of shape {eyes.shape}; expected (n, {len(SIDES)}, 3)")
     if poses.shape != (len(eyes), 4, 4):
         raise InputError(f"found poses of shape {poses.shape}; expected ({len(eyes)}, 4, 4)")
-    seen = np.isfinite(eyes).all(axis=-1)
+    seen = np.asarray(np.isfinite(eyes).all(axis=-1))
     total = np.where(seen[..., None], eyes, 0.0).sum(axis=1)
     total[~seen.any(axis=1)] = np.nan
     x, y, z = (poses[:, :3, :3] @ total[..., None])[..., 0].T
-    return np.degrees(np.column_stack([np.arctan2(0.0 - y, z), np.arctan2(x, z)]))
+    angles: NDArray[np.float64] = np.degrees(np.column_stack([np.arctan2(0.0 - y, z), np.arctan2(x, z)]))
+    return angles
 
 
 def _openings(mesh: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,151 @@
+"""Blendshapes and landmarks of the frames of a Dataset: what action units are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray import schema
+from facearray.blocks import iter_blocks
+from facearray.errors import InputError, SchemaError, unknown_names
+from facearray.models.geometry import N_LANDMARKS
+
+__all__ = ["Faces", "check_inputs", "iter_faces", "person_codes"]
+
+_BLENDSHAPES = schema.GROUPS["blendshapes"].features
+_AXES = ["x", "y", "z"]
+
+#: Of one block; what is computed from a mesh takes some ten times as much beside it.
+_BLOCK_BYTES = 8 * 2**20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Faces of some frames that have all that is needed.
+
+    Attributes
+    ----------
+    blendshapes, landmarks
+        (n, 52) and (n, 478, 3).
+    codes
+        (n,) codes of what each belongs to.
+    extra
+        (n, ...) values of further variables.
+    """
+
+    blendshapes: NDArray[np.floating]
+    landmarks: NDArray[np.floating]
+    codes: NDArray[np.intp]
+    extra: dict[str, NDArray[Any]]
+
+
+def check_inputs(ds: xr.Dataset) -> xr.Dataset:
+    """Check that a Dataset has what action units are computed from, and put its axes in order.
+
+    Raises
+    ------
+    SchemaError
+        If it has no blendshapes, no mesh of 478 points in three dimensions, or does not follow the schema.
+    """
+    schema.validate(ds, variables=["features", "landmarks", "frame_number", "video", "feature"])
+    problems = []
+    missing = sorted(set(_BLENDSHAPES) - {str(name) for name in ds["feature"].values})
+    if missing:
+        problems.append(f"found no blendshapes {', '.join(missing)}; expected all {len(_BLENDSHAPES)}")
+    if ds.sizes["landmark"] != N_LANDMARKS:
+        problems.append(f"found {ds.sizes['landmark']} landmarks; expected MediaPipe's mesh of {N_LANDMARKS}")
+    axes = [str(axis) for axis in ds["axis"].values] if "axis" in ds.coords else _AXES[: ds.sizes["axis"]]
+    if sorted(axes) != _AXES:
+        problems.append(f"found the axes {', '.join(axes)}; expected x, y and z")
+    if problems:
+        raise SchemaError(
+            "action units cannot be computed:\n"
+            + "".join(f"  - {problem}\n" for problem in problems)
+            + "detect with detector='mediapipe' and landmarks=True, or read files of a tool that has both"
+        )
+    order = [axes.index(axis) for axis in _AXES]
+    return ds if order == [0, 1, 2] else ds.isel(axis=order)
+
+
+def person_codes(ds: xr.Dataset, name: str, *, what: str = "person") -> tuple[list[Any], NDArray[np.intp]]:
+    """Distinct values of a coordinate on (video) or (video, face), and the position among them of each video and face.
+
+    Parameters
+    ----------
+    ds
+        Detections.
+    name
+        Name of the coordinate.
+    what
+        What the coordinate says, for errors: ``"person"``, or ``"group"``, which all faces of a video may share.
+
+    Returns
+    -------
+    labels
+        In ascending order, as text where they cannot be compared.
+    codes
+        (n_video, n_face); -1 where the value is missing (None, NaN or an empty text).
+
+    Raises
+    ------
+    InputError
+        If there is no such coordinate, or it does not tell the faces of a video apart.
+    """
+    import pandas as pd
+
+    dims = ds[name].dims if name in ds.coords else None
+    if dims not in (("video",), ("video", "face")):
+        known = [str(other) for other in ds.coords if ds[other].dims in (("video",), ("video", "face"))]
+        raise unknown_names(f"coordinate on video, or on video and face, that says which {what} is seen", [name], known)
+    n_faces = ds.sizes["face"]
+    if dims == ("video",) and n_faces > 1 and what == "person":
+        raise InputError(
+            f"found {name!r} on video, and {n_faces} faces a video; expected one person a video, or a coordinate on "
+            "(video, face): choose a face with isel(face=[0]), or join persons with on=('video', 'face')"
+        )
+    values = ds[name].to_numpy().astype(object)
+    values[values == ""] = None
+    codes, labels = pd.factorize(values.ravel())
+    order = sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, labels[i]))
+    rank = np.empty(len(labels) + 1, np.intp)
+    rank[order], rank[-1] = np.arange(len(labels)), -1
+    found = rank[codes].reshape(values.shape)
+    if dims == ("video",):
+        found = np.repeat(found[:, None], n_faces, axis=1)
+    return [labels[i] for i in order], found
+
+
+def iter_faces(
+    ds: xr.Dataset, codes: NDArray[np.intp], *, variables: tuple[str, ...] = (), videos: NDArray[np.intp] | None = None
+) -> Iterator[Faces]:
+    """Iterate over the faces of real frames that have all blendshapes and points, a few videos at a time.
+
+    Parameters
+    ----------
+    ds
+        As `check_inputs` returns it.
+    codes
+        (n_video, n_face) codes; faces of code -1 are left out.
+    variables
+        Further variables with dims (video, frame, face, ...) to hand on.
+    videos
+        Positions of the videos; by default all that have a face with a code.
+    """
+    wanted = np.flatnonzero((codes >= 0).any(axis=1)) if videos is None else videos
+    names = ("features", "landmarks", *variables)
+    for block in iter_blocks(ds, variables=names, features=list(_BLENDSHAPES), videos=wanted, max_bytes=_BLOCK_BYTES):
+        shapes, points = block.data["features"], block.data["landmarks"]
+        there = np.broadcast_to(codes[block.videos][:, None], shapes.shape[:3]) >= 0
+        there = there & np.isfinite(shapes).all(axis=-1) & np.isfinite(points).all(axis=(-2, -1))
+        video, _, face = np.nonzero(there)
+        yield Faces(
+            shapes[there],
+            points[there],
+            codes[block.videos[video], face],
+            {name: block.data[name][there] for name in variables},
+        )
