@@ -25,6 +25,7 @@ html_title = "facearray"
 html_sidebars = {
     page: []
     for page in (
+        "action_units",
         "changelog",
         "cli",
         "data_model",

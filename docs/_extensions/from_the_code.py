@@ -13,10 +13,15 @@ from sphinx.util.docutils import SphinxDirective
 from facearray import schema
 from facearray.cli import main
 from facearray.io.readers import load_reader
+from facearray.models import AUS
+from facearray.models.mesh_measures import MEASURES
 
 
 class SchemaTable(SphinxDirective):
-    """``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER…``: a table."""
+    """A table of what the code has.
+
+    ``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER… | aus | measures``
+    """
 
     required_arguments = 1
     optional_arguments = 20
@@ -67,6 +72,17 @@ def _conversions(readers: list[str]) -> tuple[list[str], Iterator[Sequence[str]]
     return ["in the file", "in the Dataset"], (row for reader in readers for row in load_reader(reader).conversions)
 
 
+def _action_units(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["AU", "definition", "muscle", "estimate", "trust"], (
+        [f"`{unit.name}` {unit.title}", unit.definition, unit.muscle, f"`{unit.formula}`", unit.trust]
+        for unit in AUS.values()
+    )
+
+
+def _measures(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["measure", "what"], ([f"`{m.name}`", m.description] for m in MEASURES.values())
+
+
 _TABLES: dict[str, Any] = {
     "dims": _dims,
     "data_vars": lambda _: _variables(schema.DATA_VARS.values()),
@@ -74,6 +90,8 @@ _TABLES: dict[str, Any] = {
     "groups": _groups,
     "features": _features,
     "conversions": _conversions,
+    "aus": _action_units,
+    "measures": _measures,
 }
 
 

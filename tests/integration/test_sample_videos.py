@@ -91,6 +91,67 @@ def wolfgang(detector, tmp_path_factory):
     return _frames_of(fa.detect(fa.datasets.sample_video("wolfgang"), store, detector=detector, progress=False))
 
 
+def _changes(f, name, frames, than):
+    """How much more of a feature there is in some frames, those of [start, stop), than in others."""
+    return f[name][slice(*frames)].mean() - f[name][slice(*than)].mean()
+
+
+def test_detect__smile_begins_and_ends_when_it_does(smile):
+    # seen on the frames: lips begin to move at 17 and show teeth from 19 on; at 69 the smile fades, at 71 it is gone
+    f = _frames_of(fa.open_store(smile))
+    above = np.flatnonzero(f["AU12"] > 0.4)
+    assert above[0] in (18, 19)
+    assert above[-1] in (68, 69)
+    assert len(above) == above[-1] - above[0] + 1
+    assert f["AU12"][:17].max() < 0.05
+    assert f["AU25"][:18].max() < 0.05
+    assert f["AU25"][22:68].min() > 0.4
+    assert _changes(f, "AU06", (30, 66), (0, 15)) > 0.2
+    # and he blinks once, at 26 and 27
+    assert set(np.argsort(f["AU43"])[-2:]) == {26, 27}
+    assert f["AU43"][[26, 27]].min() > 5 * np.delete(f["AU43"], [25, 26, 27, 28, 29]).max()
+    assert np.flatnonzero(np.isnan(f["gaze_yaw"])).tolist() == [26, 27]
+
+
+def test_detect__eyes_shut_open_and_blink_when_they_do(wolfgang):
+    f = wolfgang
+    # seen on the frames: eyes shut until 139, open from 141 on; blinks at 386 and 428 to 430; shut again from 445
+    assert np.argmax(np.diff(f["AU43"]) < -0.2) in range(137, 142)
+    for shut in ((20, 135), (445, 465)):
+        assert _changes(f, "AU43", shut, (160, 200)) > 0.2
+    for start, stop in ((376, 396), (422, 437)):
+        blink = f["AU43"][start:stop]
+        assert start + blink.argmax() in (*range(385, 389), *range(427, 432))
+        assert blink.max() > 0.2
+        assert max(blink[0], blink[-1]) < 0.1
+
+
+def test_detect__brows_go_up_and_down_when_they_do(wolfgang):
+    # seen on the frames: wrinkles across the forehead from 150 to 200, none from 255 to 268
+    for name in ("AU01", "AU02"):
+        assert _changes(wolfgang, name, (150, 200), (255, 268)) > 0.3, name
+    assert _changes(wolfgang, "AU05", (150, 200), (20, 135)) > 0.25  # wide eyes
+    # she begins to laugh between 225 and 250, and shows her teeth
+    for name in ("AU06", "AU10", "AU12", "AU25"):
+        assert _changes(wolfgang, name, (300, 380), (160, 220)) > 0.1, name
+    assert _changes(wolfgang, "AU12", (300, 380), (160, 220)) > 0.6
+
+
+def test_action_units__of_a_store_are_those_of_the_detector(smile):
+    ds = fa.open_store(smile)
+    found = fa.models.action_units(ds)["features"]
+    np.testing.assert_allclose(found.values, ds.fex.aus.values, atol=1e-6)
+    # a video of 72 frames is no basis for a person's baseline
+    person = fa.models.action_units(ds.assign_coords(person=("video", ["he"])), baseline="person")
+    assert person.attrs["au_baseline_fallback"] == ["he: 72 frames with a face, fewer than 150"]
+    np.testing.assert_array_equal(person["features"].values, found.values)
+    # with his neutral face as the baseline, brows and lids that only he has are gone
+    neutral = fa.models.action_units(ds, baseline=ds.isel(frame=slice(12)))["features"]
+    assert float(found.sel(feature="AU01")[0, :12].mean()) > 0.4
+    assert float(neutral.sel(feature="AU01")[0, :12].mean()) < 0.1
+    assert float(neutral.sel(feature="AU12")[0, 30:66].mean()) > 0.7
+
+
 def test_detect__gaze_goes_along_with_the_blendshapes_of_the_eyes(wolfgang):
     f = wolfgang
     looks = np.isfinite(f["gaze_yaw"])
