@@ -208,7 +208,7 @@ def _computed(
         of_block,
         shapes.drop_vars("shape"),
         points,
-        xr.DataArray(place[:, None], dims=("video", "frame", "face")).isel(frame=0),
+        xr.DataArray(place, dims=("video", "face")),
         input_core_dims=[["shape"], ["landmark", "axis"], []],
         output_core_dims=[["feature"]],
         dask="parallelized",
@@ -229,7 +229,7 @@ def _computed(
 
 def _lazy(array: xr.DataArray, *core: str) -> xr.DataArray:
     """Give what is read from a store dask blocks, and what has some no more than one along the core dims."""
-    if array.chunks is None and array.variable._in_memory:
-        return array
+    if array.size == 0 or (array.chunks is None and array.variable._in_memory):
+        return array.compute()
     chunks = dict.fromkeys(core, -1)
     return array.chunk(chunks if array.chunks is not None else {"video": 1, "frame": _FRAMES_A_TASK, **chunks})

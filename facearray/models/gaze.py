@@ -14,6 +14,7 @@ from facearray.models.mesh_measures import SIDES, lay_on_canonical
 __all__ = [
     "CLOSED",
     "IRIS_DISTANCE",
+    "IRIS_HEIGHT",
     "MAX_ROTATION",
     "eye_directions",
     "eyeball_centres",

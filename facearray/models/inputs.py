@@ -120,9 +120,7 @@ def person_codes(ds: xr.Dataset, name: str, *, what: str = "person") -> tuple[li
     return [labels[i] for i in order], found
 
 
-def iter_faces(
-    ds: xr.Dataset, codes: NDArray[np.intp], *, variables: tuple[str, ...] = (), videos: NDArray[np.intp] | None = None
-) -> Iterator[Faces]:
+def iter_faces(ds: xr.Dataset, codes: NDArray[np.intp], *, variables: tuple[str, ...] = ()) -> Iterator[Faces]:
     """Iterate over the faces of real frames that have all blendshapes and points, a few videos at a time.
 
     Parameters
@@ -130,13 +128,11 @@ def iter_faces(
     ds
         As `check_inputs` returns it.
     codes
-        (n_video, n_face) codes; faces of code -1 are left out.
+        (n_video, n_face) codes; faces of code -1 are left out, and videos with no other are not read.
     variables
         Further variables with dims (video, frame, face, ...) to hand on.
-    videos
-        Positions of the videos; by default all that have a face with a code.
     """
-    wanted = np.flatnonzero((codes >= 0).any(axis=1)) if videos is None else videos
+    wanted = np.flatnonzero((codes >= 0).any(axis=1))
     names = ("features", "landmarks", *variables)
     for block in iter_blocks(ds, variables=names, features=list(_BLENDSHAPES), videos=wanted, max_bytes=_BLOCK_BYTES):
         shapes, points = block.data["features"], block.data["landmarks"]

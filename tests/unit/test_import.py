@@ -83,6 +83,11 @@ def test_public_modules__load_nothing_heavy():
     assert loaded_by("import " + ", ".join(public)).isdisjoint(HEAVY)
 
 
+def test_models__what_is_public_loads_nothing_heavy():
+    code = "from facearray.models import AUS, AUMap, action_units; import facearray as fa; fa.models.action_units"
+    assert loaded_by(code).isdisjoint(HEAVY)
+
+
 @pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "models"])
 def test_module__imports_heavy_packages_only_inside_functions(module):
     found = set(imports(ast.parse(MODULES[module].read_text()), module, in_functions=False))

@@ -157,6 +157,17 @@ def test_action_units__padding_order_of_axes_and_blocks_change_nothing(make_face
     np.testing.assert_allclose(ds.fex.action_units("person")["features"].values, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("baseline", ["canonical", "person"])
+@pytest.mark.parametrize("dim", ["video", "frame", "face"])
+def test_action_units__nothing_gives_nothing(make_faces, tmp_path, dim, baseline):
+    ds = make_faces(persons=["p", "q", "p"])
+    fa.save(ds, tmp_path / "s.zarr")
+    for source in (ds, ds.chunk({"video": 1}), fa.open_store(tmp_path / "s.zarr")):
+        none = source.isel({dim: slice(0)})
+        found = none.fex.action_units(baseline)["features"]
+        assert found.compute().shape == (*none["features"].shape[:3], 20)
+
+
 # --- the baseline of a person -----------------------------------------------------------------------------------------
 
 

@@ -94,8 +94,8 @@ def test_gaze__follows_a_head_before_a_camera(axis, column, angle):
         landmarks = np.concatenate([pixels, depth], axis=1)[None]
         return gaze_features(eye_directions(landmarks), head_pose(landmarks, 640, 360))[0]
 
-    # MediaPipe's pose falls short of a turn by up to a tenth
-    assert gaze(turn(axis, angle))[column] - gaze(np.eye(3))[column] == pytest.approx(angle, abs=2.5)
+    # MediaPipe's pose neglects perspective in its first pass
+    assert gaze(turn(axis, angle))[column] - gaze(np.eye(3))[column] == pytest.approx(angle, abs=0.8)
 
 
 def test_gaze__mirroring_turns_yaw_and_keeps_pitch(mirror):
