@@ -67,6 +67,10 @@ class Baselines:
     kinds: tuple[str, ...]
     notes: tuple[str, ...]
 
+    def of_faces(self) -> Baseline:
+        """Baseline of each face, with two leading dims (n_video, n_face)."""
+        return Baseline(*(getattr(self.table, name)[self.codes] for name in Baseline.__slots__))
+
 
 def canonical_baselines(ds: xr.Dataset) -> Baselines:
     """Baselines of faces that are all compared with the canonical face."""
@@ -83,6 +87,11 @@ def person_baseline(measures: NDArray[np.floating], blendshapes: NDArray[np.floa
         (n, n_measure, 3) of the whole face and its sides.
     blendshapes
         (n, 52).
+
+    Returns
+    -------
+    Baseline
+        Without leading dims.
 
     Notes
     -----

@@ -37,15 +37,18 @@ _BLENDSHAPES = schema.GROUPS["blendshapes"].features
 
 _BASELINES = ("canonical", "person")
 
-# from (n, 52) blendshapes, (n, 478, 3) landmarks and (n,) codes of baselines to (n, n_feature)
-_Estimate = Callable[[NDArray[np.floating], NDArray[np.floating], NDArray[np.intp]], NDArray[np.float32]]
+#: The coordinate that says who is seen, if no other is named.
+_PERSON = "person"
+
+# from (n, 52) blendshapes, (n, 478, 3) landmarks and the fields of a baseline, if any, to (n, n_feature)
+_Estimate = Callable[..., NDArray[np.float32]]
 
 
 def action_units(
     ds: xr.Dataset,
     baseline: Literal["canonical", "person"] | xr.Dataset | None = None,
     *,
-    person: str = "person",
+    person: str = _PERSON,
     sides: bool = False,
     asymmetry: bool = False,
     map: str | PathLike[str] | AUMap | None = None,  # noqa: A002
@@ -113,22 +116,21 @@ def action_units(
     """
     ds = check_inputs(ds)
     if map is not None:
-        given = {"baseline": baseline is not None, "sides": sides, "asymmetry": asymmetry}
+        given = {"baseline": baseline is not None, "person": person != _PERSON, "sides": sides, "asymmetry": asymmetry}
         if any(given.values()):
             names = ", ".join(name for name, is_given in given.items() if is_given)
             raise InputError(f"found map= with {names}; expected map= alone: a map has no baseline and no sides")
         chosen = map if isinstance(map, AUMap) else AUMap.load(map)
         texts = dict.fromkeys(chosen.names, f"intensity, 0 to 1: by the map {chosen.sha256[:12]}")
-        return _computed(ds, texts, lambda shapes, points, _: chosen.predict(shapes, points), chosen.attrs, {})
+        return _computed(ds, texts, chosen.predict, chosen.attrs, {})
     found = _baselines(ds, baseline, person)
     columns = _columns(sides=sides, asymmetry=asymmetry)
     parts = PARTS if sides or asymmetry else PARTS[:1]
 
     def estimate(
-        shapes: NDArray[np.floating], points: NDArray[np.floating], codes: NDArray[np.intp]
+        shapes: NDArray[np.floating], points: NDArray[np.floating], *own: NDArray[np.float64]
     ) -> NDArray[np.float32]:
-        own = Baseline(*(getattr(found.table, name)[codes] for name in Baseline.__slots__))
-        values = estimate_parts(shapes, points, own, parts=parts)
+        values = estimate_parts(shapes, points, Baseline(*own) if own else None, parts=parts)
         kinds = [values[:, :, 0]]
         if sides:
             kinds += [values[:, :, PARTS.index("left")], values[:, :, PARTS.index("right")]]
@@ -139,7 +141,8 @@ def action_units(
     kind = "neutral" if isinstance(baseline, xr.Dataset) else baseline or "canonical"
     attrs = {"au_baseline": kind, "au_baseline_meaning": _MEANINGS[kind], "au_baseline_fallback": list(found.notes)}
     kinds = np.array(found.kinds, dtype=np.dtypes.StringDType())[found.codes]
-    return _computed(ds, columns, estimate, attrs, {"au_baseline": (("video", "face"), kinds)}, found.codes)
+    own = None if set(found.kinds) == {"canonical"} else found.of_faces()
+    return _computed(ds, columns, estimate, attrs, {"au_baseline": (("video", "face"), kinds)}, own)
 
 
 _MEANINGS = {
@@ -156,6 +159,8 @@ def _baselines(ds: xr.Dataset, baseline: str | xr.Dataset | None, person: str) -
     if isinstance(baseline, xr.Dataset):
         return neutral_baselines(ds, baseline, person)
     if baseline is None or baseline == "canonical":
+        if person != _PERSON:
+            raise InputError(f"found person={person!r} with the canonical face; expected baseline='person' with it")
         return canonical_baselines(ds)
     if baseline == "person":
         return person_baselines(ds, person)
@@ -183,33 +188,35 @@ def _computed(
     estimate: _Estimate,
     attrs: Mapping[str, Any],
     coords: Mapping[str, Any],
-    codes: NDArray[np.intp] | None = None,
+    baseline: Baseline | None = None,
 ) -> xr.Dataset:
-    """Make the Dataset of what an estimate gives of each face."""
+    """Make the Dataset of what an estimate gives of each face, with its baseline (n_video, n_face, ...) if any."""
     names = [str(name) for name in ds["feature"].values]
     shapes = ds["features"].isel(feature=[names.index(name) for name in _BLENDSHAPES])
     shapes = _lazy(shapes.drop_vars([c for c in shapes.coords if c != "feature"]).rename(feature="shape"), "shape")
     points = _lazy(ds["landmarks"].drop_vars(list(ds["landmarks"].coords)), "landmark", "axis")
-    place = np.zeros((ds.sizes["video"], ds.sizes["face"]), np.intp) if codes is None else codes
+    ends = () if baseline is None else (baseline.low, baseline.neutral, baseline.high, baseline.blendshapes)
+    cores = [["measure", "part"]] * 3 + [["shape"]]
+    own = [xr.DataArray(end, dims=("video", "face", *core)) for end, core in zip(ends, cores, strict=False)]
 
     def of_block(
-        shapes: NDArray[np.floating], points: NDArray[np.floating], place: NDArray[np.intp]
+        shapes: NDArray[np.floating], points: NDArray[np.floating], *own: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         values = np.full((*shapes.shape[:-1], len(columns)), np.nan, np.float32)
         there = np.isfinite(shapes).all(axis=-1) & np.isfinite(points).all(axis=(-2, -1))
         where = np.nonzero(there)
-        own = np.broadcast_to(place, there.shape)
+        ends = [np.broadcast_to(end, (*there.shape, *end.shape[there.ndim :])) for end in own]
         for start in range(0, len(where[0]), _FACES_AT_ONCE):
             some = tuple(axis[start : start + _FACES_AT_ONCE] for axis in where)
-            values[some] = estimate(shapes[some], points[some], own[some])
+            values[some] = estimate(shapes[some], points[some], *(end[some] for end in ends))
         return values
 
     features = xr.apply_ufunc(
         of_block,
         shapes.drop_vars("shape"),
         points,
-        xr.DataArray(place, dims=("video", "face")),
-        input_core_dims=[["shape"], ["landmark", "axis"], []],
+        *own,
+        input_core_dims=[["shape"], ["landmark", "axis"], *(list(end.dims[2:]) for end in own)],
         output_core_dims=[["feature"]],
         dask="parallelized",
         dask_gufunc_kwargs={"output_sizes": {"feature": len(columns)}},

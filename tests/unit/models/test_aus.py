@@ -339,6 +339,13 @@ def test_action_units__problems_are_named_together(make_faces):
 def test_action_units__map_excludes_the_rest(make_faces):
     with pytest.raises(InputError, match="found map= with baseline, sides; expected map= alone"):
         make_faces((3, 2)).fex.action_units("canonical", sides=True, map="mine")
+    with pytest.raises(InputError, match="found map= with person"):
+        make_faces((3, 2)).fex.action_units(person="who", map="mine")
+
+
+def test_action_units__canonical_face_is_nobodys(make_faces):
+    with pytest.raises(InputError, match="found person='who' with the canonical face"):
+        make_faces((3, 2)).fex.action_units(person="who")
 
 
 # --- real detections --------------------------------------------------------------------------------------------------
