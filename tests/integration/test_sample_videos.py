@@ -115,7 +115,7 @@ def test_detect__smile_begins_and_ends_when_it_does(smile):
 
 def test_detect__eyes_shut_open_and_blink_when_they_do(wolfgang):
     f = wolfgang
-    # seen on the frames: eyes shut until 139, open from 141 on; blinks at 386 and 428 to 430; shut again from 445
+    # seen on the frames: eyes shut until 139, open from 141 on; blinks at 386 and 428 to 430; lowered again from 445
     assert np.argmax(np.diff(f["AU43"]) < -0.2) in range(137, 142)
     for shut in ((20, 135), (445, 465)):
         assert _changes(f, "AU43", shut, (160, 200)) > 0.2
