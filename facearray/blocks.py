@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,18 @@ class Block:
     start: int
     data: Mapping[str, NDArray[Any]]
 
+    def owned(self) -> Block:
+        """Make the same block, with copies of the arrays that are views of others."""
+        data = {name: values if values.base is None else values.copy() for name, values in self.data.items()}
+        return replace(self, data=data)
+
+    def read_only(self) -> Block:
+        """Make the same block, with arrays that cannot be changed."""
+        data = {name: values.view() for name, values in self.data.items()}
+        for values in data.values():
+            values.flags.writeable = False
+        return replace(self, data=data)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
@@ -64,20 +76,41 @@ class _Rows:
 
     def record(self, videos: NDArray[np.intp], real: NDArray[np.bool_]) -> None:
         """Keep what is found in (n, n_stored) frames."""
+        for video in videos.tolist() if self.scattered else ():
+            self.scattered.pop(video, None)
+        if real.all():
+            self.n_frames[videos], self.first[videos], self.stop[videos] = real.shape[1], 0, real.shape[1]
+            return
         self.n_frames[videos] = real.sum(axis=1)
         self.first[videos] = real.argmax(axis=1)
         self.stop[videos] = np.where(real.any(axis=1), real.shape[1] - real[:, ::-1].argmax(axis=1), 0)
-        for video, places in zip(videos.tolist(), real, strict=True):
-            self.scattered.pop(video, None)
-            if self.stop[video] - self.first[video] > self.n_frames[video]:
-                self.scattered[video] = np.flatnonzero(places)
+        for row in np.flatnonzero((self.stop - self.first > self.n_frames)[videos]).tolist():
+            self.scattered[int(videos[row])] = np.flatnonzero(real[row])
 
-    def positions(self, video: int, first: int, stop: int) -> NDArray[np.intp]:
-        """Real frames of a video between two stored frames."""
-        if video in self.scattered:
-            places = self.scattered[video]
-            return places[(places >= first) & (places < stop)]
-        return np.arange(max(first, self.first[video]), min(stop, self.stop[video]))
+    def are_whole(self, videos: NDArray[np.intp], first: int, stop: int) -> bool:
+        """Whether all stored frames between two are real, in all of some videos."""
+        if self.scattered and not self.scattered.keys().isdisjoint(videos.tolist()):
+            return False
+        return bool((self.first[videos] <= first).all() and (self.stop[videos] >= stop).all())
+
+    def positions(self, videos: NDArray[np.intp], first: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Real frames (n,) of videos between two stored frames, and where they are behind the first of these.
+
+        The places are (n, longest); what stands behind a video's last frame means nothing.
+        """
+        begin = np.maximum(self.first[videos], first)
+        n_frames = np.maximum(np.minimum(self.stop[videos], stop) - begin, 0)
+        apart = {
+            i: places[(places >= first) & (places < stop)]
+            for i, video in enumerate(videos.tolist() if self.scattered else ())
+            if (places := self.scattered.get(video)) is not None
+        }
+        for i, places in apart.items():
+            n_frames[i] = len(places)
+        positions = np.minimum((begin - first)[:, None] + np.arange(n_frames.max(initial=0)), stop - first - 1)
+        for i, places in apart.items():
+            positions[i, : len(places)] = places - first
+        return n_frames, positions
 
 
 def iter_blocks(
@@ -88,6 +121,7 @@ def iter_blocks(
     videos: NDArray[np.integer] | None = None,
     max_bytes: int = MAX_BYTES,
     split: bool = True,
+    copy: bool = True,
 ) -> Iterator[Block]:
     """Iterate over the real frames of a Dataset.
 
@@ -110,6 +144,9 @@ def iter_blocks(
     split
         Whether a video that is larger than ``max_bytes`` comes in several blocks, one after the other; if not, it
         comes whole, and memory is bounded by the longest video.
+    copy
+        Whether the arrays are the caller's to change. If not, they are read-only, and views of arrays in memory where
+        these have nothing but real frames.
 
     Yields
     ------
@@ -146,9 +183,11 @@ def iter_blocks(
     for together in _read_together(rows, arrays, n_cells):
         first, stop = int(rows.first[together].min()), int(rows.stop[together].max())
         if split and len(together) == 1:
-            yield from _pieces(arrays, rows, together, first, stop, n_cells)
+            blocks = _pieces(arrays, rows, together, first, stop, n_cells)
         else:
-            yield from _blocks(_load(arrays, together, first, stop), rows, together, first, stop, n_cells)
+            blocks = _blocks(_load(arrays, together, first, stop), rows, together, first, stop, n_cells)
+        for block in blocks:
+            yield block.owned() if copy else block.read_only()
 
 
 def real_frame_counts(ds: xr.Dataset) -> NDArray[np.intp]:
@@ -167,7 +206,7 @@ class _Array:
     """A variable with dims (video, frame, ...), and which positions of its last dim are wanted, if not all."""
 
     variable: xr.Variable
-    last: NDArray[np.intp] | None = None
+    last: slice | NDArray[np.intp] | None = None
 
     @property
     def chunks(self) -> tuple[tuple[int, ...], ...] | None:
@@ -180,7 +219,7 @@ class _Array:
         """Bytes of what is wanted of one frame."""
         shape = self.variable.shape[2:]
         if self.last is not None:
-            shape = (*shape[:-1], len(self.last))
+            shape = (*shape[:-1], len(np.arange(shape[-1])[self.last]))
         return int(self.variable.dtype.itemsize * math.prod(shape))
 
     def window(self, videos: slice | NDArray[np.intp], frames: slice) -> xr.Variable:
@@ -203,10 +242,18 @@ def _arrays(ds: xr.Dataset, names: list[str], features: str | Iterable[str] | No
         raise SchemaError(f"found {', '.join(wrong)}; expected dims ('video', 'frame', ...)")
     arrays = {name: _Array(variable) for name, variable in found.items()}
     if features is not None and "features" in arrays:
-        position = xr.DataArray(np.arange(ds.sizes["feature"]), coords=ds["feature"].coords, dims="feature")
-        chosen = selectors.select(position, features).to_numpy()
-        arrays["features"] = _Array(found["features"], chosen)
+        place = {str(name): i for i, name in enumerate(ds["feature"].to_numpy())}
+        chosen = [place[name] for name in selectors.feature_names(ds, features)]
+        arrays["features"] = _Array(found["features"], _simplest(chosen, len(place)))
     return arrays
+
+
+def _simplest(positions: list[int], n: int) -> slice | NDArray[np.intp] | None:
+    """Positions as what copies least: None for all of n, a slice for neighbours."""
+    first = positions[0]
+    if positions != list(range(first, first + len(positions))):
+        return np.array(positions)
+    return slice(first, first + len(positions)) if len(positions) < n else None
 
 
 def _find_rows(ds: xr.Dataset, videos: NDArray[np.integer] | None = None) -> _Rows:
@@ -309,18 +356,20 @@ def _blocks(
     start: int = 0,
 ) -> Iterator[Block]:
     """Cut what was read into blocks of videos of like length, without the frames that are not real."""
-    places = [rows.positions(int(video), first, stop) - first for video in videos]
-    n_frames = np.array([len(p) for p in places], dtype=np.intp)
+    if rows.are_whole(videos, first, stop):
+        step = max(1, n_cells // max(1, stop - first))
+        for i in range(0, len(videos), step):
+            here = slice(i, i + step)
+            n_frames = np.full(len(videos[here]), stop - first, dtype=np.intp)
+            yield Block(videos[here], n_frames, start, {name: values[here] for name, values in loaded.items()})
+        return
+    n_frames, positions = rows.positions(videos, first, stop)
     for part in _of_like_length(n_frames, n_cells):
         longest = int(n_frames[part].max())
-        # what lies behind a video's last frame is overwritten below
-        frames = np.zeros((len(part), longest), dtype=np.intp)
-        for i, p in enumerate(part):
-            frames[i, : n_frames[p]] = places[p]
         padding = np.arange(longest) >= n_frames[part][:, None]
         data = {}
         for name, values in loaded.items():
-            data[name] = values[part[:, None], frames]
+            data[name] = values[part[:, None], positions[part, :longest]]
             data[name][padding] = _fill_value(name, values.dtype)
         yield Block(videos[part], n_frames[part], start, data)
 

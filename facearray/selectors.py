@@ -69,10 +69,27 @@ def select(ds: xr.Dataset | xr.DataArray, what: str | Iterable[str]) -> xr.Datas
     names = _requested_names(what)
     groups = _groups_of_features(ds)
     wanted = _resolve(names, groups)
-    selected = _features_of(ds).isel(feature=[list(groups).index(feature) for feature in wanted])
+    place = {feature: i for i, feature in enumerate(groups)}
+    selected = _features_of(ds).isel(feature=[place[feature] for feature in wanted])
     if isinstance(ds, xr.Dataset) and isinstance(selected, xr.DataArray) and len(names) == 1 and names[0] not in groups:
         return selected.rename(names[0])
     return selected
+
+
+def feature_names(ds: xr.Dataset | xr.DataArray, what: str | Iterable[str]) -> list[str]:
+    """Names of the features that `select` selects, without a value being read or copied; not a member of ``.fex``.
+
+    Parameters
+    ----------
+    ds, what
+        As for `select`.
+
+    Raises
+    ------
+    InputError, SchemaError
+        As from `select`.
+    """
+    return _resolve(_requested_names(what), _groups_of_features(ds))
 
 
 def aus(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:

@@ -27,17 +27,25 @@ __all__ = [
 #: What the frames of a unit can be reduced to.
 FRAME_STATISTICS = ("mean", "std", "min", "max", "median", "prop_above")
 
+#: What is gathered for some of them only.
+OPTIONAL = {"std": "m2", "min": "low", "max": "high", "prop_above": "n_above"}
 
-@dataclass(frozen=True, slots=True, eq=False)
+#: Of values that are reduced at once.
+CACHE_BYTES = 2**18
+
+
+@dataclass(slots=True, eq=False)
 class FrameSums:
     """Sufficient statistics (n_row, n_face, n_feature) of the valid frames of videos, or of groups of videos.
 
     Attributes
     ----------
     n
-        Valid frames.
-    mean, m2
-        Mean, and sum of squared deviations from it; 0 where there is no valid frame.
+        Valid frames; (n_row, 1, 1) while each row has the same number for all faces and features.
+    mean
+        Mean; 0 where there is no valid frame.
+    m2
+        Sum of squared deviations from the mean. This and what follows is None where nobody needs it.
     low, high
         Extremes; infinite where there is no valid frame.
     n_above
@@ -46,43 +54,61 @@ class FrameSums:
 
     n: NDArray[np.intp]
     mean: NDArray[np.float64]
-    m2: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    n_above: NDArray[np.intp]
+    m2: NDArray[np.float64] | None = None
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+    n_above: NDArray[np.intp] | None = None
 
     @classmethod
-    def empty(cls, shape: tuple[int, ...]) -> FrameSums:
-        """Make the statistics of no frames."""
+    def empty(cls, shape: tuple[int, ...], needed: Collection[str]) -> FrameSums:
+        """Make the statistics of no frames that some of `FRAME_STATISTICS` need."""
         return cls(
-            np.zeros(shape, np.intp),
+            np.zeros((shape[0], 1, 1), np.intp),
             np.zeros(shape),
-            np.zeros(shape),
-            np.full(shape, np.inf),
-            np.full(shape, -np.inf),
-            np.zeros(shape, np.intp),
+            np.zeros(shape) if "std" in needed else None,
+            np.full(shape, np.inf) if "min" in needed else None,
+            np.full(shape, -np.inf) if "max" in needed else None,
+            np.zeros(shape, np.intp) if "prop_above" in needed else None,
         )
 
-    def add(self, rows: NDArray[np.intp], other: FrameSums) -> None:
+    def add(self, rows: slice | NDArray[np.intp], other: FrameSums) -> None:
         """Add the statistics of other frames of some rows, each row once (Chan, Golub and LeVeque 1983)."""
-        n = self.n[rows]
-        total = n + other.n
-        share = other.n / np.maximum(total, 1)
-        shift = other.mean - self.mean[rows]
-        self.mean[rows] += shift * share
-        self.m2[rows] += other.m2 + shift**2 * n * share
-        self.n[rows] = total
-        self.low[rows] = np.minimum(self.low[rows], other.low)
-        self.high[rows] = np.maximum(self.high[rows], other.high)
-        self.n_above[rows] += other.n_above
+        if other.n.shape[1:] != self.n.shape[1:]:
+            self.n = np.broadcast_to(self.n, self.mean.shape).copy() if self.n.shape != self.mean.shape else self.n
+        n = self.n[rows].copy()
+        self.n[rows] = total = n + other.n
+        if n.any():
+            share = other.n / np.maximum(total, 1)
+            shift = other.mean - self.mean[rows]
+            self.mean[rows] += shift * share
+            if self.m2 is not None and other.m2 is not None:
+                self.m2[rows] += other.m2 + shift**2 * n * share
+        else:
+            self.mean[rows] = other.mean
+            if self.m2 is not None and other.m2 is not None:
+                self.m2[rows] = other.m2
+        if self.low is not None and other.low is not None:
+            self.low[rows] = np.minimum(self.low[rows], other.low)
+        if self.high is not None and other.high is not None:
+            self.high[rows] = np.maximum(self.high[rows], other.high)
+        if self.n_above is not None and other.n_above is not None:
+            self.n_above[rows] += other.n_above
+
+    def take(self, rows: NDArray[np.intp]) -> FrameSums:
+        """Copy some rows."""
+        optional = {name: getattr(self, name) for name in OPTIONAL.values()}
+        found = {name: None if array is None else array[rows] for name, array in optional.items()}
+        return FrameSums(self.n[rows], self.mean[rows], **found)
 
     def statistic(self, name: str) -> NDArray[np.float64]:
-        """One of `FRAME_STATISTICS` but the median; NaN where there are too few frames for it."""
-        n, missing = self.n, np.nan
+        """One of `FRAME_STATISTICS` but the median, that was asked for; NaN where there are too few frames for it."""
+        too_few = self.n < (2 if name == "std" else 1)
+        value: NDArray[np.float64] = self.mean if name == "mean" else getattr(self, OPTIONAL[name])
         if name == "std":
-            return np.where(n > 1, np.sqrt(self.m2 / np.maximum(n - 1, 1)), missing)
-        values = {"mean": self.mean, "min": self.low, "max": self.high, "prop_above": self.n_above / np.maximum(n, 1)}
-        return np.where(n > 0, values[name], missing)
+            value = np.sqrt(value / np.maximum(self.n - 1, 1))
+        elif name == "prop_above":
+            value = value / np.maximum(self.n, 1)
+        return np.where(too_few, np.nan, value) if too_few.any() else value
 
 
 def chosen_features(ds: xr.Dataset, features: str | Iterable[str] | None) -> list[str] | None:
@@ -97,36 +123,50 @@ def chosen_features(ds: xr.Dataset, features: str | Iterable[str] | None) -> lis
     """
     if features is None:
         return None
-    return [str(name) for name in selectors.select(ds["features"], features)["feature"].to_numpy()]
+    return selectors.feature_names(ds, features)
 
 
 def feature_labels(ds: xr.Dataset, features: list[str] | None) -> NDArray[Any]:
     """Labels of chosen features, as the Dataset has them."""
     labels: NDArray[Any] = ds["feature"].to_numpy()
-    return labels if features is None else labels[[labels.tolist().index(name) for name in features]]
+    if features is None:
+        return labels
+    place = {str(label): i for i, label in enumerate(labels)}
+    return labels[[place[name] for name in features]]
 
 
 def block_sums(values: NDArray[np.floating], needed: Collection[str], threshold: float | None) -> FrameSums:
     """Reduce (n_video, n_frame, ...) values, NaN where there is none, to statistics (n_video, ...)."""
-    valid = ~np.isnan(values)
-    sums = FrameSums.empty((values.shape[0], *values.shape[2:]))
-    sums.n[:] = valid.sum(axis=1)
-    sums.mean[:] = np.where(valid, values, 0).sum(axis=1, dtype=np.float64) / np.maximum(sums.n, 1)
+    mean = np.einsum("vt...->v...", values, dtype=np.float64)
+    missing = np.isnan(mean)
+    if not missing.any():
+        n = np.full((len(values), 1, 1), values.shape[1])
+        valid = np.True_
+        mean /= values.shape[1]
+    else:
+        valid = ~np.isnan(values)
+        n = valid.sum(axis=1)
+        mean = np.where(valid, values, 0).sum(axis=1, dtype=np.float64) / np.maximum(n, 1)
+    sums = FrameSums(n, mean)
     if "std" in needed:
-        deviations = np.where(valid, values - sums.mean[:, None], 0)
-        sums.m2[:] = (deviations * deviations).sum(axis=1)
+        deviations = np.where(valid, values - mean[:, None], 0)
+        sums.m2 = (deviations * deviations).sum(axis=1)
     if "min" in needed:
-        sums.low[:] = np.where(valid, values, np.inf).min(axis=1)
+        sums.low = np.where(valid, values, np.inf).min(axis=1)
     if "max" in needed:
-        sums.high[:] = np.where(valid, values, -np.inf).max(axis=1)
+        sums.high = np.where(valid, values, -np.inf).max(axis=1)
     if threshold is not None:
         # float32 values are compared with the nearest float32: 0.3 is not above 0.3
-        sums.n_above[:] = (values > values.dtype.type(threshold)).sum(axis=1)
+        sums.n_above = (values > values.dtype.type(threshold)).sum(axis=1)
     return sums
 
 
 def frame_sums(
-    ds: xr.Dataset, features: list[str] | None, needed: Collection[str], threshold: float | None
+    ds: xr.Dataset,
+    features: list[str] | None,
+    needed: Collection[str],
+    threshold: float | None,
+    rows: NDArray[np.intp] | None = None,
 ) -> tuple[FrameSums, NDArray[np.intp]]:
     """Gather the statistics (n_video, n_face, n_feature) of every video's real frames, and their number, in one pass.
 
@@ -137,16 +177,29 @@ def frame_sums(
     features
         Names, or None for all.
     needed
-        Names among `FRAME_STATISTICS`; what others need is left empty.
+        Names among `FRAME_STATISTICS`.
     threshold
         For ``prop_above``.
+    rows
+        Row (n_video,) of each video in the result; by default the videos stay in their order.
     """
-    total = FrameSums.empty((ds.sizes["video"], ds.sizes["face"], len(feature_labels(ds, features))))
+    total = FrameSums.empty((ds.sizes["video"], ds.sizes["face"], len(feature_labels(ds, features))), needed)
     n_frames = np.zeros(ds.sizes["video"], dtype=np.intp)
-    for block in iter_blocks(ds, features=features):
-        total.add(block.videos, block_sums(block.data["features"], needed, threshold))
-        n_frames[block.videos] += block.n_frames
+    for block in iter_blocks(ds, features=features, copy=False):
+        places = block.videos if rows is None else rows[block.videos]
+        n_frames[places] += block.n_frames
+        values = block.data["features"]
+        # a few videos at a time, so that what is computed on the way stays in the processor's cache
+        step = max(1, CACHE_BYTES // max(1, values[:1].nbytes))
+        for i in range(0, len(values), step):
+            total.add(_as_slice(places[i : i + step]), block_sums(values[i : i + step], needed, threshold))
     return total, n_frames
+
+
+def _as_slice(rows: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """Rows as a slice, where they are neighbours in ascending order."""
+    first, n = int(rows[0]), len(rows)
+    return slice(first, first + n) if np.array_equal(rows, np.arange(first, first + n)) else rows
 
 
 def pool(sums: FrameSums, groups: NDArray[np.intp], n_groups: int) -> FrameSums:
@@ -155,14 +208,14 @@ def pool(sums: FrameSums, groups: NDArray[np.intp], n_groups: int) -> FrameSums:
     The result does not depend on the order of the videos in any digit that matters: they are added in ascending order
     of their groups.
     """
-    pooled = FrameSums.empty((n_groups, *sums.n.shape[1:]))
+    needed = {name for name, array in OPTIONAL.items() if getattr(sums, array) is not None}
+    pooled = FrameSums.empty((n_groups, *sums.mean.shape[1:]), needed)
     order = np.argsort(groups, kind="stable")
     order = order[groups[order] >= 0]
     rank = np.arange(len(order)) - np.searchsorted(groups[order], groups[order], side="left")
     for r in range(int(rank.max(initial=-1)) + 1):
         videos = order[rank == r]
-        one = FrameSums(*(getattr(sums, name)[videos] for name in FrameSums.__slots__))
-        pooled.add(groups[videos], one)
+        pooled.add(groups[videos], sums.take(videos))
     return pooled
 
 

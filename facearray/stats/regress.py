@@ -164,7 +164,7 @@ def regress(
     """
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     request = Request(
-        outcomes=[str(name) for name in selectors.select(ds["features"], y)["feature"].to_numpy()],
+        outcomes=selectors.feature_names(ds, y),
         contrasts=contrasts,
         intercept=intercept,
         unit=unit,

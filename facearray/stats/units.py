@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -173,10 +174,11 @@ def unit_values(
     reduced = reduce_frames(ds, codes, len(names), features, [statistic], threshold, min_valid)
     values, n_frames, n_valid = reduced.values[statistic], reduced.n_frames, reduced.n_valid_frames
     coords, varying = reduced_coordinates(ds, codes)
-    kept = ~np.isnan(values).all(axis=(1, 2))
+    there = ~without_values(values)
     excluded = reduced.empty_rows(names, statistic) | without_value(ds, unit, codes)
-    if not kept.any():
+    if not there.any():
         raise InputError(nothing_left(unit, excluded))
+    kept = slice(None) if there.all() else there
     return UnitValues(
         values=values[kept],
         labels=names[kept],
@@ -186,7 +188,7 @@ def unit_values(
         varying=varying,
         n_frames=n_frames[kept],
         n_valid_frames=n_valid[kept],
-        weights=np.ones(kept.sum()) if weights is None else n_frames[kept].astype(np.float64),
+        weights=np.ones(there.sum()) if weights is None else n_frames[kept].astype(np.float64),
         excluded=excluded,
         unit=unit,
         statistic=statistic,
@@ -205,7 +207,7 @@ class Reduced:
 
     def empty_rows(self, names: NDArray[Any], statistic: str) -> dict[str, str]:
         """Rows without any value of a statistic, and why."""
-        empty = np.flatnonzero(np.isnan(self.values[statistic]).all(axis=(1, 2)))
+        empty = np.flatnonzero(without_values(self.values[statistic]))
         return {str(names[i]): self._reason(self.n_frames[i], self.n_valid_frames[i], statistic) for i in empty}
 
     def _reason(self, n_frames: int, n_valid: NDArray[np.intp], statistic: str) -> str:
@@ -233,18 +235,34 @@ def reduce_frames(
         n_valid, values["median"] = frame_medians(ds, features, codes, n_rows)
     if asked == {"median"}:
         n_of_video = real_frame_counts(ds)
+    elif n_rows == len(codes) and (np.bincount(codes[codes >= 0], minlength=n_rows) == 1).all():
+        sums, n_of_video = frame_sums(ds, features, asked, threshold, rows=codes)
+        codes = np.arange(n_rows)
     else:
         of_videos, n_of_video = frame_sums(ds, features, asked, threshold)
         sums = pool(of_videos, codes, n_rows)
+    if asked != {"median"}:
         n_valid = sums.n
         values |= {name: sums.statistic(name) for name in asked - {"median"}}
     n_frames = np.zeros(n_rows, dtype=np.intp)
     np.add.at(n_frames, codes[codes >= 0], n_of_video[codes >= 0])
     with np.errstate(invalid="ignore"):
         enough = (n_valid > 0) & (n_valid / n_frames[:, None, None] >= min_valid)
-    for array in values.values():
-        array[~enough] = np.nan
-    return Reduced(values, n_frames, n_valid, min_valid)
+    shape = (n_rows, ds.sizes["face"], len(feature_labels(ds, features)))
+    if not enough.all():
+        too_few = np.broadcast_to(~enough, shape)
+        for array in values.values():
+            array[too_few] = np.nan
+    return Reduced(values, n_frames, np.broadcast_to(n_valid, shape), min_valid)
+
+
+def without_values(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each row (n_row, ...) has nothing but NaN."""
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    empty: NDArray[np.bool_] = np.asarray(np.isnan(flat[:, :1]).all(axis=1))
+    # most rows have a value of the first feature, and need no further look
+    empty[empty] = np.isnan(flat[empty]).all(axis=1)
+    return empty
 
 
 def levels(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -260,6 +278,8 @@ def levels(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     import pandas as pd
 
     items = np.asarray(values)
+    if items.dtype.kind in "biuSU" or (items.dtype.kind == "T" and not hasattr(items.dtype, "na_object")):
+        return _levels_of_sortable(items)
     there = np.flatnonzero(~np.asarray(pd.isna(items.astype(object) if items.dtype.kind == "T" else items)))
     place = {item: int(i) for i, item in reversed(list(zip(there, items[there].tolist(), strict=True)))}
     try:
@@ -270,6 +290,14 @@ def levels(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
     codes = np.full(len(items), -1, dtype=np.intp)
     codes[there] = [code[item] for item in items[there].tolist()]
     return items[[place[item] for item in ordered]], codes
+
+
+def _levels_of_sortable(items: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Do the same for arrays that are never missing a value."""
+    if (items[1:] > items[:-1]).all():
+        return items, np.arange(len(items))
+    names, codes = np.unique(items, return_inverse=True)
+    return names, codes
 
 
 def video_coordinate(ds: xr.Dataset, name: str) -> NDArray[Any]:
@@ -308,8 +336,12 @@ def face_labels(ds: xr.Dataset) -> NDArray[Any]:
 
 def label_coordinates(ds: xr.Dataset, *dims: str, features: list[str] | None = None) -> dict[Hashable, xr.Variable]:
     """Take the coordinates of the variable ``features`` that have no other than some dims, cut to chosen features."""
-    chosen = ds["features"] if features is None else ds["features"].sel(feature=features)
-    return {name: array.variable for name, array in chosen.coords.items() if set(array.dims) <= set(dims)}
+    found = {n: a.variable for n, a in ds["features"].coords.items() if set(a.dims) <= set(dims)}
+    if features is None:
+        return found
+    place = {str(label): i for i, label in enumerate(ds["feature"].to_numpy())}
+    chosen = [place[name] for name in features]
+    return {n: array.isel(feature=chosen) if "feature" in array.dims else array for n, array in found.items()}
 
 
 def population(unit: str, n: int, coords: Mapping[str, NDArray[Any]]) -> str:

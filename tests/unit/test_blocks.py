@@ -235,6 +235,27 @@ def test_iter_blocks__never_hands_out_the_input(recordings):
     xr.testing.assert_identical(ds, before)
 
 
+@pytest.mark.parametrize("kind", ["memory", "dask", "store"])
+@pytest.mark.parametrize("lengths", [LENGTHS, dict.fromkeys("abcd", 9)], ids=["padded", "whole"])
+def test_iter_blocks__read_only(recordings, stored, kind, lengths):
+    ds, opened, _ = stored(lengths)
+    used = {"memory": ds, "dask": ds.chunk(video=2), "store": opened}[kind]
+    assert_same(gathered(used, copy=False), gathered(ds))
+    for block in iter_blocks(used, copy=False):
+        assert not block.data["features"].flags.writeable
+    assert ds.features.values.flags.writeable
+
+
+def test_iter_blocks__of_whole_arrays_in_memory_copies_nothing(recordings):
+    ds = recordings(dict.fromkeys("abcd", 9))
+    names = ds.feature.values.tolist()
+    for options in ({}, {"features": names}, {"features": names[1:]}, {"videos": np.array([1, 2])}):
+        (block,) = iter_blocks(ds, copy=False, **options)
+        assert np.shares_memory(block.data["features"], ds.features.values)
+        (block,) = iter_blocks(ds, **options)
+        assert not np.shares_memory(block.data["features"], ds.features.values)
+
+
 def test_iter_blocks__unknown_names(recordings):
     ds = recordings(LENGTHS)
     with pytest.raises(InputError, match=r"unknown variable 'feature_s'.*did you mean 'features'"):

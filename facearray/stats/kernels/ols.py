@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: Of residuals that are computed at once.
+_CACHE_BYTES = 2**18
+
 __all__ = ["Basis", "Fit", "basis_of_gram", "basis_of_rows", "complete_rows", "ols", "two_sided_p"]
 
 
@@ -51,14 +54,14 @@ class Fit:
     n
         (m,): rows that were used.
     residual
-        (n, m): outcome minus prediction; NaN where the outcome is NaN.
+        (n, m): outcome minus prediction; NaN where the outcome is NaN. None where they were not asked for.
     """
 
     beta: Array
     se: Array
     df: Array
     n: NDArray[np.int64]
-    residual: Array
+    residual: Array | None
 
 
 def basis_of_rows(X: Array) -> tuple[Array, Basis]:
@@ -99,7 +102,7 @@ def complete_rows(Y: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp
         yield there[:, column], np.flatnonzero(group.ravel() == i)
 
 
-def ols(X: Array, Y: Array, *, hc3: bool = False) -> Fit:
+def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit:
     """Regress every outcome on the same design.
 
     Parameters
@@ -110,6 +113,8 @@ def ols(X: Array, Y: Array, *, hc3: bool = False) -> Fit:
         (n, m) outcomes. A row is left out for those outcomes only that are NaN in it.
     hc3
         Standard errors that do not assume equal variances (MacKinnon & White 1985) [1]_ instead of the usual ones.
+    residuals
+        Whether to keep them, which takes as much memory as the outcomes.
 
     Returns
     -------
@@ -130,7 +135,7 @@ def ols(X: Array, Y: Array, *, hc3: bool = False) -> Fit:
     """
     k, m = X.shape[1], Y.shape[1]
     beta, se, df = (np.full((k, m), np.nan) for _ in range(3))
-    residual = np.full(Y.shape, np.nan)
+    residual = np.full(Y.shape, np.nan) if residuals else None
     n = np.zeros(m, dtype=np.int64)
     for rows, columns in complete_rows(Y):
         everything = bool(rows.all()) and len(columns) == m
@@ -138,38 +143,74 @@ def ols(X: Array, Y: Array, *, hc3: bool = False) -> Fit:
         n[columns] = len(x)
         U, basis = basis_of_rows(x)
         coordinates = U.T @ y
-        rest = y - U @ coordinates
+        rest = _Rest.of(y, U, coordinates, _hc3_weights(U, basis) if hc3 else None, keep=residuals)
         undetermined = ~basis.estimable[:, None]
         beta[:, columns] = np.where(undetermined, np.nan, basis.to_coefficients @ coordinates)
         df[:, columns] = np.where(undetermined, np.nan, len(x) - basis.rank)
-        variance = _hc3_variance(U, basis, rest) if hc3 else _variance(basis, rest)
-        no_variance = has_no_variance(rest, y)
-        se[:, columns] = np.where(undetermined | no_variance, np.nan, np.sqrt(variance))
-        if everything:
-            residual = rest
-        else:
-            residual[np.ix_(rows, columns)] = rest
+        variance = rest.weighted if hc3 else _variance(basis, rest.square, len(x))
+        se[:, columns] = np.where(undetermined | rest.is_rounding, np.nan, np.sqrt(variance))
+        if residual is not None:
+            residual[np.ix_(rows, columns)] = rest.values
     return Fit(beta, se, df, n, residual)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What is said about residuals (n, m): sums of squares (m,), with weights (k, m), and whether there are any.
+
+    ``values`` are the residuals themselves, or None where they are not kept.
+    """
+
+    square: Array
+    weighted: Array
+    is_rounding: NDArray[np.bool_]
+    values: Array | None
+
+    @classmethod
+    def of(cls, y: Array, U: Array, coordinates: Array, weights: Array | None, *, keep: bool) -> _Rest:
+        """Take the part of the outcomes (n, m) that lies in a basis (n, r) away, some rows at a time."""
+        m = y.shape[1]
+        square, largest, largest_outcome = np.zeros(m), np.zeros(m), np.zeros(m)
+        weighted = np.zeros((0 if weights is None else weights.shape[1], m))
+        parts = []
+        step = max(1, _CACHE_BYTES // max(1, 8 * m))
+        for start in range(0, len(y), step):
+            here = slice(start, start + step)
+            rest = y[here] - U[here] @ coordinates
+            square += np.einsum("ij,ij->j", rest, rest)
+            np.maximum(largest, np.abs(rest).max(axis=0), out=largest)
+            np.maximum(largest_outcome, np.abs(y[here]).max(axis=0), out=largest_outcome)
+            if weights is not None:
+                weighted += weights[here].T @ rest**2
+            if keep:
+                parts.append(rest)
+        values = np.concatenate([np.empty((0, m)), *parts]) if keep else None
+        return cls(square, weighted, _is_rounding(largest, largest_outcome), values)
 
 
 def has_no_variance(rest: Array, y: Array) -> NDArray[np.bool_]:
     """Whether residuals (n, m) are nothing but rounding errors of the outcomes (n, m)."""
-    largest = np.abs(y).max(axis=0, initial=0)
-    rounding: NDArray[np.bool_] = np.abs(rest).max(axis=0, initial=0) <= 1e3 * np.finfo(float).eps * largest
+    return _is_rounding(np.abs(rest).max(axis=0, initial=0), np.abs(y).max(axis=0, initial=0))
+
+
+def _is_rounding(rest: Array, y: Array) -> NDArray[np.bool_]:
+    rounding: NDArray[np.bool_] = rest <= 1e3 * np.finfo(float).eps * y
     return rounding
 
 
-def _variance(basis: Basis, rest: Array) -> Array:
-    df = len(rest) - basis.rank
-    sigma2 = np.einsum("ij,ij->j", rest, rest) / df if df > 0 else np.full(rest.shape[1], np.nan)
+def _variance(basis: Basis, square: Array, n: int) -> Array:
+    df = n - basis.rank
+    sigma2 = square / df if df > 0 else np.full(len(square), np.nan)
     return np.outer(np.einsum("ij,ij->i", basis.to_coefficients, basis.to_coefficients), sigma2)
 
 
-def _hc3_variance(U: Array, basis: Basis, rest: Array) -> Array:
+def _hc3_weights(U: Array, basis: Basis) -> Array:
+    """Weights (n, k) of the squared residuals in the variances of the coefficients."""
     free = 1 - np.einsum("ij,ij->i", U, U)
     # A row with leverage 1 has residual 0 whatever its outcome is: its variance cannot be estimated.
     free = np.where(free > 1e-10, free, np.nan)
-    return ((U @ basis.to_coefficients.T) ** 2).T @ (rest / free[:, None]) ** 2
+    weights: Array = (U @ basis.to_coefficients.T / free[:, None]) ** 2
+    return weights
 
 
 def two_sided_p(t: Array, df: Array) -> Array:

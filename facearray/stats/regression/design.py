@@ -149,7 +149,7 @@ def regressor_names(ds: xr.Dataset, X: str | Iterable[str]) -> Regressors:
         if name in coordinates:
             names.append(name)
         else:
-            found = [str(feature) for feature in selectors.select(ds["features"], name)["feature"].to_numpy()]
+            found = selectors.feature_names(ds, name)
             names += found
             of_features += found
     return Regressors(list(dict.fromkeys(names)), list(dict.fromkeys(of_features)))

@@ -40,7 +40,7 @@ class Estimates:
     """Coefficients (k, m) of k terms for m outcomes, and what belongs to them.
 
     ``n`` and ``n_clusters`` are (m,); ``few_treated`` (k, m) says where nearly all clusters have the same value of a
-    regressor; ``residual`` is (n, m), or None where residuals do not fit into memory; ``arrangements`` says by term how
+    regressor; ``residual`` is (n, m), or None where nobody asked for residuals; ``arrangements`` says by term how
     many a permutation test used, and whether these were all.
     """
 
@@ -73,10 +73,15 @@ class Estimates:
 
 
 def fit_rows(
-    X: NDArray[np.float64], Y: NDArray[np.float64], cluster: NDArray[np.intp] | None, options: Options
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    cluster: NDArray[np.intp] | None,
+    options: Options,
+    *,
+    residuals: bool = False,
 ) -> Estimates:
     """Fit outcomes (n, m) on a design (n, k), in clusters (n,) where the covariance asks for them."""
-    plain = ols(X, Y, hc3=options.cov == "HC3")
+    plain = ols(X, Y, hc3=options.cov == "HC3", residuals=residuals)
     if cluster is not None:
         groups = (
             (cluster_sums(X[rows], Y[np.ix_(rows, columns)], cluster[rows]), columns)
@@ -121,8 +126,11 @@ def limits(
     """P value and confidence limits by the t distribution."""
     from scipy.special import stdtrit
 
-    usable = np.isfinite(df) & (df > 0)
-    half = np.where(usable, stdtrit(np.where(usable, df, 1.0), (1 + options.confidence) / 2), np.nan) * se
+    # most coefficients have the same degrees of freedom
+    distinct, which = np.unique(df, return_inverse=True)
+    usable = np.isfinite(distinct) & (distinct > 0)
+    quantile = np.where(usable, stdtrit(np.where(usable, distinct, 1.0), (1 + options.confidence) / 2), np.nan)
+    half = quantile[which].reshape(df.shape) * se
     with np.errstate(divide="ignore", invalid="ignore"):
         t = beta / se
     return two_sided_p(t, df), beta - half, beta + half

@@ -92,13 +92,10 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
     """Say what a reader has to know before trusting the numbers."""
     notes = []
     names = np.array(request.outcomes)
-
-    def name(where: xr.DataArray) -> str:
-        return some(names[where.any([d for d in where.dims if d != "feature"]).to_numpy()])
-
-    no_values, no_df = result["n"] == 0, result["df"] <= 0
-    undetermined = result["beta"].isnull() & ~no_values
-    no_variance = result["se"].isnull() & result["beta"].notnull() & ~no_df
+    beta, se, df, n = (result[name].to_numpy() for name in ("beta", "se", "df", "n"))
+    no_values, no_df = n == 0, df <= 0
+    undetermined = np.isnan(beta) & ~no_values
+    no_variance = np.isnan(se) & ~np.isnan(beta) & ~no_df
     for where, text in (
         (no_values, "no observation with a value"),
         (undetermined, "too few observations or clusters with a value to tell the regressors apart"),
@@ -106,13 +103,12 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
         (no_variance, "no residual variance (a constant feature, or one that the regressors give exactly)"),
     ):
         if where.any():
-            notes.append(f"{text}: {name(where)}")
+            notes.append(f"{text}: {some(names[where.any(axis=(0, 1))])}")
     few_clusters = request.options.cov == "CR1" and min(_counts(fitted)) < _MANY_CLUSTERS
     if few_clusters:
         notes.append(f"fewer than {_MANY_CLUSTERS} clusters, for which the p of CR1 is too small: use CR2")
-    if request.options.cov == "CR2" and (result["df"] < 4).any():
-        few = result["df"] < 4
-        terms = some(result["term"].to_numpy()[few.any(["face", "feature"]).to_numpy()])
+    if request.options.cov == "CR2" and (df < 4).any():
+        terms = some(result["term"].to_numpy()[(df < 4).any(axis=(1, 2))])
         notes.append(f"fewer than 4 degrees of freedom, so p is approximate at best: {terms}")
     singular = np.zeros(len(names), dtype=bool)
     for estimates in fitted.by_face:

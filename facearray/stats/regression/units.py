@@ -23,7 +23,7 @@ from facearray.stats.regression.design import (
 from facearray.stats.regression.estimates import Estimates, fit_rows, permute
 from facearray.stats.regression.mixed import fit_mixed
 from facearray.stats.regression.request import Fitted, Request, check_clusters, some
-from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
+from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values, without_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +75,6 @@ def fit_units(
         if codes is not None and (codes < 0).any():
             raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
     shared = [_shared(units, name) for name in request.random]
-    columns = [list(units.features).index(name) for name in request.outcomes]
     designs = [_unit_design(X, formula, named, units, face, request) for face in range(len(units.faces))]
     complete: list[NDArray[np.bool_]] = [np.atleast_1d(~np.isnan(matrix).any(axis=1)) for _, matrix, _ in designs]
     if not any(rows.any() for rows in complete):
@@ -86,16 +85,14 @@ def fit_units(
         check_clusters(len(np.unique(cluster[there])), request.cluster)
     estimates = []
     for face, (_, matrix, _) in enumerate(designs):
-        rows = complete[face] & ~np.isnan(units.values[:, face, columns]).all(axis=1)
-        if rows.any():
-            check_determined(matrix[rows], terms, f"{request.unit}s")
-        estimates.append(_fit_face(matrix, units.values[:, face, columns], complete[face], cluster, shared, request))
-        if request.permutations and rows.any():
+        Y = units.values[:, face, : len(request.outcomes)]
+        estimates.append(_fit_face(terms, matrix, Y, complete[face], cluster, shared, request))
+        if request.permutations and estimates[face].n.any():
             tested = np.array([i for i, term in enumerate(terms) if term != INTERCEPT])
             permute(
                 estimates[face],
                 matrix[complete[face]],
-                units.values[complete[face]][:, face, columns],
+                Y[complete[face]],
                 tested,
                 n_permutations=request.permutations,
                 blocks=None if blocks is None else blocks[complete[face]],
@@ -103,7 +100,8 @@ def fit_units(
                 client=client,
             )
     without = [f"{label}: no value of a regressor" for label in units.labels[~there].tolist()]
-    attrs = units.attrs | {"excluded": [*units.attrs["excluded"], *without], "n": int(there.sum())}
+    attrs = units.attrs
+    attrs |= {"excluded": [*attrs["excluded"], *without], "n": int(there.sum())}
     labels = label_coordinates(ds, "feature", features=request.outcomes)
     return Fitted(terms, units.faces, estimates, coding, attrs, labels, units.labels)
 
@@ -153,6 +151,8 @@ def _unit_design(
 def _rows_of_units(X: pd.DataFrame, units: UnitValues) -> pd.DataFrame:
     """Rows of a table for each unit, in the order of the units."""
     labels = [str(label) for label in X.index]
+    if labels == [str(label) for label in units.labels]:
+        return X
     twice = sorted({label for label in labels if labels.count(label) > 1}) if len(set(labels)) < len(labels) else []
     missing = sorted({str(label) for label in units.labels} - set(labels))
     if twice or missing:
@@ -179,6 +179,7 @@ def _shared(units: UnitValues, name: str) -> NDArray[np.intp]:
 
 
 def _fit_face(
+    terms: list[str],
     X: NDArray[np.float64],
     Y: NDArray[np.float64],
     rows: NDArray[np.bool_],
@@ -186,11 +187,25 @@ def _fit_face(
     shared: list[NDArray[np.intp]],
     request: Request,
 ) -> Estimates:
+    used = slice(None) if rows.all() else rows
     if shared:
-        return fit_mixed(X[rows], Y[rows], [codes[rows] for codes in shared], request.options)
-    fitted = fit_rows(X[rows], Y[rows], None if cluster is None else cluster[rows], request.options)
-    if not request.residuals:
-        return replace(fitted, residual=None)
+        _check_determined(X, Y, rows, terms, request)
+        return fit_mixed(X[used], Y[used], [codes[used] for codes in shared], request.options)
+    groups = None if cluster is None else cluster[used]
+    fitted = fit_rows(X[used], Y[used], groups, request.options, residuals=request.residuals)
+    if not np.isfinite(fitted.beta).all(axis=0).any():
+        _check_determined(X, Y, rows, terms, request)
+    if fitted.residual is None:
+        return fitted
     residual = np.full(Y.shape, np.nan)
-    residual[rows] = fitted.residual
+    residual[used] = fitted.residual
     return replace(fitted, residual=residual)
+
+
+def _check_determined(
+    X: NDArray[np.float64], Y: NDArray[np.float64], rows: NDArray[np.bool_], terms: list[str], request: Request
+) -> None:
+    """Check the design of the units that have a regressor and any outcome."""
+    with_outcome = rows & ~without_values(Y)
+    if with_outcome.any():
+        check_determined(X[with_outcome], terms, f"{request.unit}s")

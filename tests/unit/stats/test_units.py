@@ -224,6 +224,16 @@ def test_population__says_what_the_coordinates_tell(ds):
     assert unit_values(ds, unit="subject").attrs["population"].startswith("3 subjects: people like these")
 
 
+@pytest.mark.parametrize("dtype", ["U3", "T", "i8", "?", object])
+@given(values=st.lists(st.integers(0, 120), min_size=1))
+def test_levels__are_those_of_sorted_python_values(dtype, values):
+    array = np.array([f"{v:b}"[:3] if dtype in ("U3", "T") else v for v in values]).astype(dtype)
+    names, codes = levels(array)
+    assert names.tolist() == sorted(set(array.tolist()))
+    assert names.dtype == array.dtype
+    assert names[codes].tolist() == array.tolist()
+
+
 def test_levels__missing_values():
     found, codes = levels(np.array(["b", pd.NA, None, "", "a"], dtype=object))
     assert found.tolist() == ["", "a", "b"]
