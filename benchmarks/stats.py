@@ -1,10 +1,13 @@
 """Statistics beside what they are measured against, in the same run. The last line is one JSON object.
 
+- `regress_ratio`: seconds of `.fex.regress` of 100 features of 10,000 videos on 10 regressors, as a user calls it, over
+  those of one `np.linalg.lstsq` of the same numbers, which gives coefficients only; at most 2. Every video has one
+  frame, so that there is nothing to reduce; `regress_ratio_5_frames` and `_20_frames` are the same with frames to
+  average first. `fit_ratio` is the fit alone, with standard errors, p values and confidence limits.
 - `summarize_ratio`: seconds of `summarize` by condition from a store that is padded fifteen-fold, over those from a
   store of the same frames that is not; at most 2.
-- `regress_ratio`: seconds to fit 100 features of 10,000 videos on 10 regressors, with standard errors, p values and
-  confidence limits, over those of one `np.linalg.lstsq`, which gives coefficients only; at most 2. `regress_seconds` is
-  the whole of `.fex.regress`, which first makes one value a video of the frames.
+- `peak_mb`: most memory of a process of its own that regresses ten million real frames in a store, of which
+  `import_mb` were there before; at most 1000. `peak_mb_frames` is the same with frames as units, in clusters.
 
     python -m benchmarks.stats [--only KEY ...]
 """
@@ -14,6 +17,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,49 +42,104 @@ def seconds(action: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def alternately(first: Callable[[], object], second: Callable[[], object], n: int = 5) -> tuple[float, float]:
-    """Time two actions in turn, so that what else the machine does meets both; the median of each."""
-    times = [(seconds(first), seconds(second)) for _ in range(n)]
-    return statistics.median(t for t, _ in times), statistics.median(t for _, t in times)
+def in_turn(*actions: Callable[[], object], n: int = 5) -> list[float]:
+    """Time actions in turn, so that what else the machine does meets all of them; the median of each."""
+    times = [[seconds(action) for action in actions] for _ in range(n)]
+    return [statistics.median(column) for column in zip(*times, strict=True)]
 
 
-# summarize
-
-N_VIDEOS, N_FRAMES, PADDING = 150, 1000, 15
-
-
-def detections(folder: Path, capacity: int) -> xr.Dataset:
-    """Make a store of videos of about `N_FRAMES` frames, each with room for `capacity`."""
+def detections(path: Path, lengths: np.ndarray, capacity: int, features: list[str]) -> xr.Dataset:
+    """Make a store of videos of some lengths, each with room for `capacity` frames, half of them of each condition."""
     layout = Layout(
-        detector="made up", detector_version="1", features=tuple(schema.FEATURES), n_landmarks=None, n_components=None
+        detector="made up", detector_version="1", features=tuple(features), n_landmarks=None, n_components=None
     )
-    path = folder / f"{capacity}.zarr"
-    store = Store.create(path, layout, [(f"{i:04}", "made up") for i in range(N_VIDEOS)], capacity)
+    store = Store.create(path, layout, [(f"{i:04}", "made up") for i in range(len(lengths))], capacity)
     rng = np.random.default_rng(0)
-    for row in range(N_VIDEOS):
-        n = N_FRAMES - row
+    # noise that videos share parts of, because drawing it takes longer than writing it
+    noise = rng.random((2 * int(lengths.max()), 1, len(features)), dtype="f4")
+    for row, n in enumerate(lengths.tolist()):
+        start = int(rng.integers(lengths.max()))
         with store.row(row) as writer:
             writer.write(
                 frame_number=np.arange(n, dtype="i4"),
                 timestamp=np.arange(n) / 25,
                 n_faces_found=np.ones(n, "i2"),
                 track_id=np.zeros((n, 1), "i4"),
-                features=rng.random((n, 1, len(layout.features)), dtype="f4"),
+                features=noise[start : start + n] * np.float32(rng.random() / 2 + 0.5),
             )
-    counts = ("video", N_FRAMES - np.arange(N_VIDEOS))
-    condition = ("video", np.array(["good", "bad"])[np.arange(N_VIDEOS) % 2])
-    return fa.open_store(path).assign_coords(n_frames=counts, condition=condition)
+    np.save(path.with_suffix(".npy"), lengths)
+    return opened(path)
+
+
+def opened(path: Path) -> xr.Dataset:
+    """Open a store of `detections`, with what a finished run knows of the videos and the coordinates of a study."""
+    ds = fa.open_store(path).assign_coords(n_frames=("video", np.load(path.with_suffix(".npy"))))
+    number = np.arange(ds.sizes["video"])
+    return ds.assign_coords(
+        condition=("video", np.array(["good", "bad"])[number % 2]),
+        age=("video", np.random.default_rng(1).normal(40, 9, len(number))),
+    )
+
+
+# regress
+
+
+def regress_ratio(folder: Path) -> Figures:  # noqa: ARG001
+    """Regress many features at once, and only solve for the coefficients."""
+    figures: Figures = {}
+    for n_frames in (1, 5, 20):
+        ds, names, X, Y = study(n_frames)
+        features = ds.feature.values.tolist()
+        result = ds.fex.regress(names, features)
+        np.testing.assert_allclose(result.beta.squeeze(), np.linalg.lstsq(X, Y, rcond=None)[0], atol=1e-10)
+        solve, call, fit = in_turn(
+            lambda X=X, Y=Y: np.linalg.lstsq(X, Y, rcond=None),
+            lambda ds=ds, names=names, features=features: ds.fex.regress(names, features),
+            lambda X=X, Y=Y: fit_rows(X, Y, None, Options(cov="nonrobust")),
+            n=15,
+        )
+        suffix = "" if n_frames == 1 else f"_{n_frames}_frames"
+        figures |= {f"regress_seconds{suffix}": round(call, 4), f"regress_ratio{suffix}": round(call / solve, 3)}
+        if n_frames == 1:
+            figures |= {"lstsq_seconds": round(solve, 4), "fit_ratio": round(fit / solve, 3)}
+    return figures
+
+
+def study(n_frames: int) -> tuple[xr.Dataset, list[str], np.ndarray, np.ndarray]:
+    """Videos with regressors, the names of these, and the matrices that a regression of them comes to."""
+    rng = np.random.default_rng(0)
+    n, n_regressors, n_features = 10_000, 10, 100
+    values = rng.normal(size=(n, n_frames, 1, n_features)).astype("f4")
+    names = [f"x{i}" for i in range(n_regressors)]
+    ds = xr.Dataset(
+        {"features": (("video", "frame", "face", "feature"), values)},
+        coords={
+            "video": [f"{i:05}" for i in range(n)],
+            "feature": [f"feature {i}" for i in range(n_features)],
+            "frame_number": (("video", "frame"), np.tile(np.arange(n_frames, dtype="i4"), (n, 1))),
+        }
+        | {name: ("video", rng.normal(size=n)) for name in names},
+    )
+    return ds, names, np.column_stack([np.ones(n), *(ds[name] for name in names)]), values.mean(axis=(1, 2), dtype="f8")
+
+
+# summarize
+
+PADDING = 15
 
 
 def summarize_ratio(folder: Path) -> Figures:
     """Summarize by condition, padded and not."""
-    plain, padded = (detections(folder, 1024 * factor) for factor in (1, PADDING))
+    lengths = 1000 - np.arange(150)
+    plain, padded = (
+        detections(folder / f"{factor}.zarr", lengths, 1024 * factor, list(schema.FEATURES)) for factor in (1, PADDING)
+    )
 
     def summarize(ds: xr.Dataset) -> xr.Dataset:
         return ds.fex.summarize(("mean", "sem"), by="condition")
 
     xr.testing.assert_allclose(summarize(plain), summarize(padded), rtol=1e-12)
-    without, with_padding = alternately(lambda: summarize(plain), lambda: summarize(padded))
+    without, with_padding = in_turn(lambda: summarize(plain), lambda: summarize(padded))
     return {
         "summarize_seconds": round(without, 3),
         "summarize_padded_seconds": round(with_padding, 3),
@@ -87,39 +147,58 @@ def summarize_ratio(folder: Path) -> Figures:
     }
 
 
-# regress
+# memory
+
+N_FRAMES = 10_000_000
+
+#: What is regressed on condition and age: the action units.
+CALLS = {
+    "peak_mb": "ds.fex.regress('condition, age', 'aus')",
+    "peak_mb_frames": "ds.fex.regress('condition, age', 'aus', unit='frame', cluster='video')",
+}
+
+CHILD = """
+import json, time
+from pathlib import Path
+from benchmarks.stats import opened
+def peak():
+    # getrusage would give the peak of the parent, too
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+before, start = peak(), time.perf_counter()
+ds = opened(Path({path!r}))
+result = {call}
+assert result.p.notnull().all()
+print(json.dumps([before, peak(), time.perf_counter() - start, int((ds.frame_number >= 0).sum())]))
+"""
 
 
-def regress_ratio(folder: Path) -> Figures:  # noqa: ARG001
-    """Fit many features at once, and only solve for their coefficients."""
-    rng = np.random.default_rng(0)
-    n, n_regressors, n_features = 10_000, 10, 100
-    values = rng.normal(size=(n, 1, 1, n_features)).astype("f4")
-    names = [f"x{i}" for i in range(n_regressors)]
-    ds = xr.Dataset(
-        {"features": (("video", "frame", "face", "feature"), values)},
-        coords={
-            "video": [f"{i:05}" for i in range(n)],
-            "feature": [f"feature {i}" for i in range(n_features)],
-            "frame_number": (("video", "frame"), np.zeros((n, 1), "i4")),
-        }
-        | {name: ("video", rng.normal(size=n)) for name in names},
-    )
-    X = np.column_stack([np.ones(n), *(ds[name] for name in names)])
-    Y = values[:, 0, 0].astype("f8")
-    result = ds.fex.regress(names, ds.feature.values.tolist())
-    np.testing.assert_allclose(result.beta.squeeze(), np.linalg.lstsq(X, Y, rcond=None)[0], atol=1e-10)
-    options = Options(cov="nonrobust")
-    solve, fit = alternately(lambda: np.linalg.lstsq(X, Y, rcond=None), lambda: fit_rows(X, Y, None, options), 15)
-    return {
-        "lstsq_seconds": round(solve, 4),
-        "fit_seconds": round(fit, 4),
-        "regress_seconds": round(seconds(lambda: ds.fex.regress(names, ds.feature.values.tolist())), 4),
-        "regress_ratio": round(fit / solve, 3),
-    }
+def peak_mb(folder: Path) -> Figures:
+    """Regress ten million frames, each in a process of its own that does nothing else."""
+    n_videos = 1000
+    deviation = np.random.default_rng(2).integers(0, 2000, n_videos // 2)
+    lengths = N_FRAMES // n_videos + np.concatenate([deviation, -deviation])
+    path = folder / "large.zarr"
+    features = [*schema.feature_names("aus"), *schema.feature_names("poses")]
+    detections(path, lengths, int(np.ceil(lengths.max() / 1024)) * 1024, features)
+    figures: Figures = {}
+    for key, call in CALLS.items():
+        code = CHILD.format(path=str(path), call=call)
+        child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        if child.returncode:
+            raise SystemExit(child.stderr)
+        before, peak, spent, n_frames = json.loads(child.stdout.splitlines()[-1])
+        if n_frames != N_FRAMES:
+            raise SystemExit(f"found {n_frames} frames in the store; expected {N_FRAMES}")
+        figures |= {"import_mb": round(before), key: round(peak), key.replace("mb", "seconds"): round(spent, 1)}
+    return figures
 
 
-KEYS: dict[str, Callable[[Path], Figures]] = {"regress_ratio": regress_ratio, "summarize_ratio": summarize_ratio}
+KEYS: dict[str, Callable[[Path], Figures]] = {
+    "regress_ratio": regress_ratio,
+    "summarize_ratio": summarize_ratio,
+    "peak_mb": peak_mb,
+}
 
 
 def main() -> None:
@@ -127,8 +206,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=KEYS, default=list(KEYS), help="what to measure")
     figures: Figures = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for key in parser.parse_args().only:
+    for key in parser.parse_args().only:
+        with tempfile.TemporaryDirectory() as folder:
             figures |= KEYS[key](Path(folder))
     print(json.dumps(figures))
 

@@ -11,7 +11,7 @@ from distributed import Client
 
 from facearray.models.au_map import AUMap
 from facearray.stats.regression.design import Codes
-from facearray.stats.regression.estimates import Covariance
+from facearray.stats.regression.estimates import Covariance, Link
 from facearray.stats.units import Weights
 
 class PlotAccessor:
@@ -100,6 +100,7 @@ class DatasetAccessor(DataArrayAccessor):
         cluster: str | None = None,
         random: str | Sequence[str] | None = None,
         cov: Covariance = "nonrobust",
+        link: Link = "identity",
         correction: str | None = None,
         residuals: bool = False,
         confidence: float = 0.95,
@@ -145,8 +146,9 @@ class DatasetAccessor(DataArrayAccessor):
         level: Literal["units", "within"] = "units",
         unit: str = "video",
         min_valid: float = 0.5,
+        by: str | None = None,
     ) -> xr.Dataset:
-        """Correlate features with head pose."""
+        """Correlate features with head pose, and compare conditions with and without pose regressed out."""
     def action_units(
         self,
         baseline: Literal["canonical", "person"] | xr.Dataset | None = None,

@@ -25,6 +25,7 @@ _COVARIANCES = {
     "HC3": "ordinary least squares with HC3 standard errors",
     "CR1": "ordinary least squares with cluster-robust standard errors (CR1, G - 1 degrees of freedom)",
     "CR2": "ordinary least squares with cluster-robust standard errors (CR2, Bell-McCaffrey degrees of freedom)",
+    "CR3": "ordinary least squares with cluster-robust standard errors (CR3, Bell-McCaffrey degrees of freedom)",
     "wild": "ordinary least squares with a wild cluster bootstrap-t",
     "mixed": "linear mixed models (restricted maximum likelihood; t-tests with between/within degrees of freedom)",
 }
@@ -97,7 +98,7 @@ def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     yield (
         f"{_features(result['feature'].size)} regressed on {' and '.join(terms) or 'an intercept'}{coding} by "
-        f"{_COVARIANCES[attrs['cov']]} (n = {attrs['n']} {attrs['unit']}s{clusters}; {p_from}, "
+        f"{_model(attrs)} (n = {attrs['n']} {attrs['unit']}s{clusters}; {p_from}, "
         f"{_CORRECTIONS[attrs['correction']]}; family: {attrs['family']})."
     )
     for line in attrs.get("permutations", []):
@@ -122,6 +123,13 @@ def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
     )
     for part in _rows(result, None):
         yield _findings(part, alpha, "differed" + _face(part, result), "difference", "difference", attrs)
+
+
+def _model(attrs: dict[str, Any]) -> str:
+    model = _COVARIANCES[attrs["cov"]]
+    if attrs.get("link") == "logit":
+        return model.replace("ordinary least squares", "fractional logit models (quasi-likelihood)")
+    return model
 
 
 def _features(n: int) -> str:
@@ -155,7 +163,7 @@ def _findings(part: xr.Dataset, alpha: float, verb: str, symbol: str, name: str,
 
 def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> str:
     value = {str(key): array.item() for key, array in one.data_vars.items() if array.ndim == 0}
-    whole = "Welch" not in attrs["test"] and attrs.get("cov") != "CR2"
+    whole = "Welch" not in attrs["test"] and attrs.get("cov") not in ("CR2", "CR3")
     df = f"{value['df']:.0f}" if whole else f"{value['df']:.2f}"
     words = [
         f"{one['feature'].item()}: {symbol} = {value[name]:.3g}",
@@ -167,6 +175,8 @@ def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> 
         words.append(_p("adjusted p", value["p_adjusted"]))
     if "d" in value:
         words.append(f"d = {value['d']:.2f}")
+    if "effect" in value:
+        words.append(f"average marginal effect = {value['effect']:.3g}")
     return ", ".join(words)
 
 

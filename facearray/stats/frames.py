@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +17,15 @@ from facearray.blocks import MAX_BYTES, iter_blocks, real_frame_counts
 __all__ = [
     "FRAME_STATISTICS",
     "FrameSums",
+    "Reduced",
     "chosen_features",
     "feature_labels",
     "frame_medians",
     "frame_sums",
     "median",
     "pool",
+    "reduce_frames",
+    "without_values",
 ]
 
 #: What the frames of a unit can be reduced to.
@@ -260,3 +264,72 @@ def median(values: NDArray[np.floating]) -> tuple[NDArray[np.intp], NDArray[np.f
     places = np.stack([np.maximum(n - 1, 0) // 2, np.minimum(n // 2, values.shape[1] - 1)], axis=1)
     middle = np.take_along_axis(ordered, places, axis=1).astype(np.float64)
     return n, np.where(n > 0, middle.mean(axis=1), np.nan)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reduced:
+    """Statistics (n_row, n_face, n_feature) of the frames of groups of videos, NaN where too few frames are valid."""
+
+    values: Mapping[str, NDArray[np.float64]]
+    n_frames: NDArray[np.intp]
+    n_valid_frames: NDArray[np.intp]
+    min_valid: float
+
+    def empty_rows(self, names: NDArray[Any], statistic: str) -> dict[str, str]:
+        """Rows without any value of a statistic, and why."""
+        empty = np.flatnonzero(without_values(self.values[statistic]))
+        return {str(names[i]): self._reason(self.n_frames[i], self.n_valid_frames[i], statistic) for i in empty}
+
+    def _reason(self, n_frames: int, n_valid: NDArray[np.intp], statistic: str) -> str:
+        if n_frames == 0:
+            return "no frames"
+        if statistic == "std" and n_valid.max(initial=0) == 1:
+            return "1 valid frame: too few for std"
+        most = n_valid.max(initial=0)
+        return f"at most {most} of {n_frames} frames have a value, less than the share {self.min_valid}"
+
+
+def reduce_frames(
+    ds: xr.Dataset,
+    codes: NDArray[np.intp],
+    n_rows: int,
+    features: list[str] | None,
+    statistics: Iterable[str],
+    threshold: float | None,
+    min_valid: float,
+) -> Reduced:
+    """Pool the real frames of the videos of each row, ``codes`` (n_video,), and describe them; -1 is left out."""
+    asked = set(statistics)
+    values = {}
+    if "median" in asked:
+        n_valid, values["median"] = frame_medians(ds, features, codes, n_rows)
+    if asked == {"median"}:
+        n_of_video = real_frame_counts(ds)
+    elif n_rows == len(codes) and (np.bincount(codes[codes >= 0], minlength=n_rows) == 1).all():
+        sums, n_of_video = frame_sums(ds, features, asked, threshold, rows=codes)
+        codes = np.arange(n_rows)
+    else:
+        of_videos, n_of_video = frame_sums(ds, features, asked, threshold)
+        sums = pool(of_videos, codes, n_rows)
+    if asked != {"median"}:
+        n_valid = sums.n
+        values |= {name: sums.statistic(name) for name in asked - {"median"}}
+    n_frames = np.zeros(n_rows, dtype=np.intp)
+    np.add.at(n_frames, codes[codes >= 0], n_of_video[codes >= 0])
+    with np.errstate(invalid="ignore"):
+        enough = (n_valid > 0) & (n_valid / n_frames[:, None, None] >= min_valid)
+    shape = (n_rows, ds.sizes["face"], len(feature_labels(ds, features)))
+    if not enough.all():
+        too_few = np.broadcast_to(~enough, shape)
+        for array in values.values():
+            array[too_few] = np.nan
+    return Reduced(values, n_frames, np.broadcast_to(n_valid, shape), min_valid)
+
+
+def without_values(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each row (n_row, ...) has nothing but NaN."""
+    flat = values.reshape(len(values), math.prod(values.shape[1:]))
+    empty: NDArray[np.bool_] = np.asarray(np.isnan(flat[:, :1]).all(axis=1))
+    # most rows have a value of the first feature, and need no further look
+    empty[empty] = np.isnan(flat[empty]).all(axis=1)
+    return empty

@@ -14,6 +14,7 @@ from facearray import schema
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import chosen_features, feature_labels
+from facearray.stats.regression.design import INTERCEPT
 from facearray.stats.units import label_coordinates, unit_values
 
 __all__ = ["pose_confound"]
@@ -30,8 +31,9 @@ def pose_confound(
     level: Literal["units", "within"] = "units",
     unit: str = "video",
     min_valid: float = 0.5,
+    by: str | None = None,
 ) -> xr.Dataset:
-    """Correlate features with head pose.
+    """Correlate features with head pose, and compare conditions with and without pose regressed out.
 
     A face that is turned away looks different to every detector: a correlation with pitch or yaw says how much of a
     difference between videos, or of a change within them, may be pose. It may also be behaviour: people who laugh move
@@ -52,18 +54,22 @@ def pose_confound(
         For ``level="units"``: ``"video"``, or a coordinate on ``video``.
     min_valid
         For ``level="units"``: smallest share of a unit's frames with a value, as for `facearray.stats.unit_values`.
+    by
+        For ``level="units"``: a coordinate whose effect on the features is estimated alone and beside the pose.
 
     Returns
     -------
     xarray.Dataset
         Dims (pose, face, feature), variables ``r``, Pearson's correlation over what has a value of both, NaN where one
         does not vary, and ``n``, the units or frames that it is computed from. There is no p value: frames are not
-        independent.
+        independent. With `by` also ``beta``, ``se``, ``t``, ``p``, ``df`` of its terms, dims (model, term, face,
+        feature), as of `facearray.stats.regress`: the model ``"alone"`` has `by` only, ``"with pose"`` the pose, too.
+        Where an effect goes once pose is in the model, it may be one of pose.
 
     Raises
     ------
     InputError
-        If a name or the level is unknown, or no unit is left.
+        If a name or the level is unknown, no unit is left, or `by` cannot be told apart from the pose.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -92,6 +98,8 @@ def pose_confound(
         raise unknown_names("level", [str(level)], ("units", "within"))
     if measures is None or poses is None:
         raise InputError("found None; expected names of features and groups, such as 'aus' and ('Pitch', 'Yaw')")
+    if by is not None and level != "units":
+        raise InputError(f"found by={by!r} with level='within'; conditions are compared between units: level='units'")
     names = list(dict.fromkeys([*poses, *measures]))
     x, y = ([names.index(name) for name in part] for part in (poses, measures))
     if level == "units":
@@ -109,12 +117,29 @@ def pose_confound(
     with np.errstate(invalid="ignore", divide="ignore"):
         r = np.clip(products / np.sqrt(square_x * square_y), -1, 1)
     dims = ("pose", "face", "feature")
-    arguments = f"features={measures!r}, pose={poses!r}, level={level!r}, unit={unit!r}, min_valid={min_valid}"
-    return xr.Dataset(
+    arguments = (
+        f"features={measures!r}, pose={poses!r}, level={level!r}, unit={unit!r}, min_valid={min_valid}, by={by!r}"
+    )
+    result = xr.Dataset(
         {"r": (dims, r), "n": (dims, n.astype(np.intp))},
         coords=label_coordinates(ds, "face", "feature", features=measures) | {"pose": feature_labels(ds, poses)},
         attrs=ds.attrs | facts | {"level": level, "arguments": arguments},
     )
+    if by is None:
+        return result
+    return result.assign(_effects(ds, by, poses, measures, unit, min_valid).data_vars)
+
+
+def _effects(ds: xr.Dataset, by: str, poses: list[str], measures: list[str], unit: str, min_valid: float) -> xr.Dataset:
+    """Effect of a coordinate on features, alone and beside the pose."""
+    from facearray.stats.regress import regress
+
+    with_pose = regress(ds, [by, *poses], measures, unit=unit, min_valid=min_valid)
+    alone = regress(ds, [by], measures, unit=unit, min_valid=min_valid)
+    terms = [term for term in alone["term"].to_numpy().tolist() if term != INTERCEPT]
+    models = xr.Variable("model", np.array(["alone", "with pose"], dtype=np.dtypes.StringDType()))
+    parts = [model[["beta", "se", "t", "p", "df"]].sel(term=terms) for model in (alone, with_pose)]
+    return xr.concat(parts, dim=xr.DataArray(models, dims="model", name="model"), coords="minimal", compat="override")
 
 
 def _pair_sums(values: NDArray[np.floating], x: list[int], y: list[int]) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from facearray import schema, selectors
 from facearray.stats.regression.design import Codes
-from facearray.stats.regression.estimates import Covariance, Options
+from facearray.stats.regression.estimates import Covariance, Link, Options
 from facearray.stats.regression.frames import fit_frames
 from facearray.stats.regression.request import Request, check, covariance
 from facearray.stats.regression.result import result_dataset
@@ -34,6 +34,7 @@ def regress(
     cluster: str | None = None,
     random: str | Sequence[str] | None = None,
     cov: Covariance = "nonrobust",
+    link: Link = "identity",
     correction: str | None = None,
     residuals: bool = False,
     confidence: float = 0.95,
@@ -82,7 +83,11 @@ def regress(
         (``pip install 'facearray[mixed]'``) and seconds a feature where effects are crossed. Not for frames.
     cov
         Standard errors: ``"nonrobust"`` (equal variances), ``"HC3"`` (unequal variances), and with `cluster`
-        ``"CR2"``, ``"CR1"`` or ``"wild"`` (see Notes). With `cluster`, ``"nonrobust"`` stands for ``"CR2"``.
+        ``"CR2"``, ``"CR3"``, ``"CR1"`` or ``"wild"`` (see Notes). ``"nonrobust"`` stands for ``"CR2"`` with `cluster`,
+        and for ``"HC3"`` with ``link="logit"``.
+    link
+        ``"identity"`` for a linear model; ``"logit"`` for a fractional logit model of features from 0 to 1, such as
+        action units: effects shrink towards the ends of the scale, and no prediction lies outside it.
     correction
         For the features within each term, of each face; the intercept is not tested: ``"bonferroni"``, ``"holm"``,
         ``"fdr_bh"``, ``"fdr_by"``, and with `permutations` ``"max_t"``.
@@ -110,14 +115,17 @@ def regress(
     Dataset
         With dims (term, face, feature): ``beta``, ``se``, ``t``, ``df``, ``p``, ``p_adjusted`` (equal to ``p`` without
         a correction; NaN for the intercept), ``ci_low``, ``ci_high``, ``n`` (observations of the feature), and with
-        `residuals` ``residual`` with dims (unit, face, feature). Terms are named after the regressors, and
-        ``Intercept``. Attributes say what was done; `facearray.stats.describe` puts them into words.
+        `residuals` ``residual`` with dims (unit, face, feature). With ``link="logit"`` coefficients are log odds
+        ratios, and ``effect`` is the average marginal effect: the mean over units of the derivative of the share by the
+        regressor. Terms are named after the regressors, and ``Intercept``. Attributes say what was done;
+        `facearray.stats.describe` puts them into words.
 
     Raises
     ------
     InputError
         If a name is unknown or an option does not fit another; if a regressor is constant or collinear with others;
-        if there are fewer than 6 clusters; if the unit is the frame without `cluster`.
+        if there are fewer than 6 clusters; if the unit is the frame without `cluster`; if a feature has values outside
+        0 to 1 with ``link="logit"``.
     FaceArrayError
         If statsmodels is needed and not installed.
     SchemaError
@@ -133,10 +141,13 @@ def regress(
     A missing value of one feature leaves the other features alone: the design is solved once for all features that
     miss the same units. df = n - rank.
 
-    Clustered standard errors are CR2 with degrees of freedom after Bell & McCaffrey, CR1 with G - 1 degrees of freedom,
-    or CR1 with p values and confidence limits of the wild cluster bootstrap-t; see `docs/statistics.md` for formulas,
-    references and measured false-positive rates. Frames are summed cluster by cluster while they are read, so that
-    memory does not grow with their number.
+    Clustered standard errors are CR2 or CR3 with degrees of freedom after Bell & McCaffrey, CR1 with G - 1 degrees of
+    freedom, or CR1 with p values and confidence limits of the wild cluster bootstrap-t; see `docs/statistics.md` for
+    formulas, references and measured false-positive rates. Frames are summed cluster by cluster while they are read, so
+    that memory does not grow with their number.
+
+    Every unit may be a cluster of its own: ``cov="CR3", cluster="video"`` is HC3 with degrees of freedom that are right
+    for few units in one of two groups, too, where those of HC3, n - rank, are too many.
 
     Mixed models are fitted by restricted maximum likelihood, feature by feature. Their degrees of freedom are those of
     the groups: less the number of coefficients that do not vary within groups, or less 1 for those that do. A random
@@ -169,7 +180,7 @@ def regress(
         intercept=intercept,
         unit=unit,
         cluster=cluster,
-        options=Options(covariance(cov, cluster), confidence, n_draws, wild_weights, seed),
+        options=Options(covariance(cov, cluster, link), confidence, n_draws, wild_weights, seed, link),
         correction=correction,
         residuals=residuals,
         permutations=permutations,

@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from facearray import schema
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
-from facearray.stats.frames import chosen_features, feature_labels, median
+from facearray.stats.frames import Reduced, chosen_features, feature_labels, median, reduce_frames
 from facearray.stats.kernels.autocorrelation import effective_size
 from facearray.stats.units import (
-    Reduced,
     Weights,
     label_coordinates,
     levels,
     nothing_left,
     population,
-    reduce_frames,
     unit_levels,
     video_coordinate,
     without_value,

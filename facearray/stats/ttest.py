@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +22,10 @@ from facearray.stats.kernels.resampling import (
     TwoSample,
     permutation_test,
 )
+from facearray.stats.regression.estimates import DIFFERENT, UNEQUAL
 from facearray.stats.regression.request import some
-from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
+from facearray.stats.samples import Sample, sample_of
+from facearray.stats.units import UnitValues, label_coordinates, unit_values
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -135,7 +136,7 @@ def ttest(
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     _check(by, groups, popmean, paired, equal_var, unit, correction, confidence, permutations, blocks)
     units = unit_values(ds, unit=unit, features=y, statistic=statistic, min_valid=min_valid, threshold=threshold)
-    sample = _sample(units, by, groups, paired, blocks)
+    sample = sample_of(units, by, groups, paired, blocks)
     tests = [_test_face(sample, face, popmean, equal_var, confidence) for face in range(len(units.faces))]
     permuted = None
     if permutations:
@@ -183,90 +184,7 @@ def _check(
         raise unknown_names("correction", [str(correction)], [*METHODS, "max_t"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Sample:
-    """Values (n, n_face, n_feature) of one sample or of pairs' differences; or of two groups, ``first`` and other.
-
-    ``by_group`` has the values of both groups of pairs. ``excluded`` lists units and pairs that were left out.
-    """
-
-    values: NDArray[np.float64]
-    first: NDArray[np.bool_] | None
-    blocks: NDArray[np.intp] | None
-    names: tuple[Any, Any] | None
-    by_group: tuple[NDArray[np.float64], NDArray[np.float64]] | None
-    excluded: list[str]
-    kind: str
-
-
-def _sample(
-    units: UnitValues, by: str | None, groups: Sequence[Any] | None, paired: str | None, blocks: str | None
-) -> _Sample:
-    if by is None:
-        return _Sample(units.values, None, None, None, None, [], "one-sample t-test")
-    level_names, codes = levels(units.coordinate(by))
-    minuend, subtrahend = _two_levels(by, level_names.tolist(), groups)
-    first, second = codes == minuend, codes == subtrahend
-    names = (level_names[minuend], level_names[subtrahend])
-    left_out = units.labels[~(first | second)].tolist()
-    excluded = [f"{label}: not in the groups compared" for label in left_out]
-    if paired is not None:
-        return _pairs(units, paired, first, second, names, excluded)
-    used = first | second
-    in_blocks = None
-    if blocks is not None:
-        in_blocks = levels(units.coordinate(blocks))[1]
-        if (in_blocks[used] < 0).any():
-            raise InputError(
-                f"found units without {blocks}: {some(units.labels[used & (in_blocks < 0)])}; give them one"
-            )
-        in_blocks = in_blocks[used]
-    parts = units.values[first], units.values[second]
-    return _Sample(units.values[used], first[used], in_blocks, names, parts, excluded, "two-sample t-test")
-
-
-def _two_levels(by: str, found: list[Any], groups: Sequence[Any] | None) -> tuple[int, int]:
-    if groups is None:
-        if len(found) != 2:
-            raise InputError(
-                f"found {len(found)} levels of {by!r} ({some(found) or 'none'}); expected two: name them with groups="
-            )
-        return 1, 0
-    unknown = [str(level) for level in groups if level not in found]
-    if unknown:
-        raise unknown_names(f"level of {by!r}", unknown, [str(level) for level in found])
-    return found.index(groups[0]), found.index(groups[1])
-
-
-def _pairs(
-    units: UnitValues,
-    paired: str,
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    names: tuple[Any, Any],
-    excluded: list[str],
-) -> _Sample:
-    pairs, codes = levels(units.coordinate(paired))
-    used = (first | second) & (codes >= 0)
-    excluded = excluded + [f"{label}: no {paired}" for label in units.labels[(first | second) & (codes < 0)].tolist()]
-    means = []
-    for group in (first & used, second & used):
-        there = ~np.isnan(units.values)
-        total, n = np.zeros((len(pairs), *units.values.shape[1:])), np.zeros((len(pairs), *units.values.shape[1:]))
-        np.add.at(total, codes[group], np.where(there, units.values, 0)[group])
-        np.add.at(n, codes[group], there[group])
-        with np.errstate(invalid="ignore"):
-            means.append(total / n)
-    difference = means[0] - means[1]
-    whole = ~np.isnan(difference).all(axis=(1, 2))
-    if not whole.any():
-        raise InputError(f"found no {paired} with values in both groups, {str(names[0])!r} and {str(names[1])!r}")
-    excluded = excluded + [f"{paired} {label}: not in both groups" for label in pairs[~whole].tolist()]
-    parts = means[0][whole], means[1][whole]
-    return _Sample(difference[whole], None, None, names, parts, excluded, "paired t-test")
-
-
-def _test_face(sample: _Sample, face: int, popmean: float, equal_var: bool, confidence: float) -> MeanTest:
+def _test_face(sample: Sample, face: int, popmean: float, equal_var: bool, confidence: float) -> MeanTest:
     values = sample.values[:, face]
     if sample.first is None:
         return one_sample(values - popmean, confidence=confidence)
@@ -274,7 +192,7 @@ def _test_face(sample: _Sample, face: int, popmean: float, equal_var: bool, conf
 
 
 def _permute_face(
-    sample: _Sample,
+    sample: Sample,
     face: int,
     test: MeanTest,
     popmean: float,
@@ -306,7 +224,7 @@ def _permute_face(
 
 def _result(
     units: UnitValues,
-    sample: _Sample,
+    sample: Sample,
     tests: list[MeanTest],
     permuted: list[PermutationResult] | None,
     by: str | None,
@@ -346,7 +264,7 @@ def _result(
         "confidence": confidence,
         "correction": correction or "none",
         "family": f"the {len(units.features)} features of each face",
-        "notes": _notes(result),
+        "notes": [*_notes(result), *_unequal(result, sample, equal_var=equal_var, permuted=permuted is not None)],
     }
     if by is not None:
         attrs["by"] = by
@@ -398,3 +316,19 @@ def _notes(result: xr.Dataset) -> list[str]:
     if no_variance.any():
         notes.append(f"no variance: {name(no_variance)}")
     return notes
+
+
+def _unequal(result: xr.Dataset, sample: Sample, *, equal_var: bool, permuted: bool) -> list[str]:
+    """Say where two groups are too different for a test that takes their distributions as equal."""
+    if sample.first is None or not (equal_var or permuted):
+        return []
+    n, sd = result["n_group"].to_numpy(), result["std"].to_numpy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = sd.max(axis=0) / sd.min(axis=0)
+    different = (n.min(axis=0) < UNEQUAL * n.sum(axis=0)) & (spread >= DIFFERENT)
+    names = result["feature"].to_numpy()[different.any(axis=0)]
+    text = (
+        f"groups of different size whose variances differ at least {DIFFERENT**2:g}-fold, so p is not to be trusted "
+        f"(use Welch's test without permutations): {some(names)}"
+    )
+    return [text] if different.any() else []

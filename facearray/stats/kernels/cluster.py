@@ -18,6 +18,8 @@ from facearray.stats.kernels.ols import Array, Basis, basis_of_gram
 
 __all__ = ["ClusterFit", "Sums", "WildResult", "cluster_fit", "cluster_sums", "wild_bootstrap"]
 
+Kind = Literal["CR1", "CR2", "CR3"]
+
 #: Weights of Webb (2023): six points with mean 0 and variance 1.
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 _POINTS = {"rademacher": np.array([-1.0, 1.0]), "webb": np.concatenate([-_WEBB[::-1], _WEBB])}
@@ -99,7 +101,7 @@ def _in_basis(sums: Sums) -> _InBasis:
     return _InBasis(basis, C, B @ coordinates, cross - C @ coordinates, no_variance)
 
 
-def cluster_fit(sums: Sums, kind: Literal["CR1", "CR2"]) -> ClusterFit:
+def cluster_fit(sums: Sums, kind: Kind) -> ClusterFit:
     """Fit a linear model with standard errors that allow any dependence within clusters.
 
     Parameters
@@ -109,6 +111,8 @@ def cluster_fit(sums: Sums, kind: Literal["CR1", "CR2"]) -> ClusterFit:
     kind
         - ``"CR2"``: bias-reduced with an independent working model and degrees of freedom by Satterthwaite's
           approximation (Bell & McCaffrey 2002 [1]_; Pustejovsky & Tipton 2018 [2]_)
+        - ``"CR3"``: the same with residuals that are larger still, close to the jackknife that leaves out one cluster
+          after the other; with one row a cluster, HC3
         - ``"CR1"``: the sandwich times G/(G-1) (n-1)/(n-r), with G - 1 degrees of freedom
 
     Returns
@@ -131,7 +135,7 @@ def cluster_fit(sums: Sums, kind: Literal["CR1", "CR2"]) -> ClusterFit:
         variance = correction * ((R.T @ at.scores) ** 2).sum(axis=0)
         df = np.full(at.beta.shape[0], n_cluster - 1.0)
     else:
-        adjust = _inverse_root(at.C)
+        adjust = _inverse_power(at.C, 1 / 2 if kind == "CR2" else 1)
         variance = ((R.T @ adjust @ at.scores) ** 2).sum(axis=0)
         df = _satterthwaite(at.C, adjust, R)
     undetermined = ~at.basis.estimable[:, None]
@@ -142,13 +146,13 @@ def cluster_fit(sums: Sums, kind: Literal["CR1", "CR2"]) -> ClusterFit:
     )
 
 
-def _inverse_root(C: Array) -> Array:
-    """(I - C)^(-1/2) of each matrix (G, r, r), a generalised inverse where the cluster alone determines a direction."""
+def _inverse_power(C: Array, power: float) -> Array:
+    """(I - C)^(-power) of each matrix (G, r, r); generalised where the cluster alone determines a direction."""
     values, vectors = np.linalg.eigh(C)
     free = 1 - values
     usable = free > 1e-10
-    roots = np.where(usable, 1 / np.sqrt(np.where(usable, free, 1.0)), 0.0)
-    adjust: Array = (vectors * roots[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    inverse = np.where(usable, np.where(usable, free, 1.0) ** -power, 0.0)
+    adjust: Array = (vectors * inverse[:, None, :]) @ np.swapaxes(vectors, 1, 2)
     return adjust
 
 

@@ -55,6 +55,12 @@ class Fit:
         (m,): rows that were used.
     residual
         (n, m): outcome minus prediction; NaN where the outcome is NaN. None where they were not asked for.
+    spread
+        (k, m): of regressors with two values, the standard deviation of the residuals with the rarer value over that
+        with the other; NaN for other regressors.
+    robust_df
+        (k, m): degrees of freedom that HC3 standard errors have where variances are equal (Satterthwaite's
+        approximation); NaN without `hc3`.
     """
 
     beta: Array
@@ -62,6 +68,8 @@ class Fit:
     df: Array
     n: NDArray[np.int64]
     residual: Array | None
+    spread: Array
+    robust_df: Array
 
 
 def basis_of_rows(X: Array) -> tuple[Array, Basis]:
@@ -134,7 +142,7 @@ def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit
     ([[4.0], [3.5]], [[1.0], [1.0]])
     """
     k, m = X.shape[1], Y.shape[1]
-    beta, se, df = (np.full((k, m), np.nan) for _ in range(3))
+    beta, se, df, spread, robust_df = (np.full((k, m), np.nan) for _ in range(5))
     residual = np.full(Y.shape, np.nan) if residuals else None
     n = np.zeros(m, dtype=np.int64)
     for rows, columns in complete_rows(Y):
@@ -143,15 +151,46 @@ def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit
         n[columns] = len(x)
         U, basis = basis_of_rows(x)
         coordinates = U.T @ y
-        rest = _Rest.of(y, U, coordinates, _hc3_weights(U, basis) if hc3 else None, keep=residuals)
+        rare = _rare_values(x)
+        weights = np.concatenate([_hc3_weights(U, basis) if hc3 else x[:, :0], rare], axis=1)
+        rest = _Rest.of(y, U, coordinates, weights, keep=residuals)
         undetermined = ~basis.estimable[:, None]
         beta[:, columns] = np.where(undetermined, np.nan, basis.to_coefficients @ coordinates)
         df[:, columns] = np.where(undetermined, np.nan, len(x) - basis.rank)
-        variance = rest.weighted if hc3 else _variance(basis, rest.square, len(x))
+        variance = rest.weighted[:k] if hc3 else _variance(basis, rest.square, len(x))
+        in_rare = rest.weighted[-rare.shape[1] :] if rare.shape[1] else rest.weighted[:0]
+        spread[np.ix_(_has_two_values(x), columns)] = _spread(in_rare, rest.square, rare)
+        if hc3:
+            robust_df[:, columns] = _hc3_df(U, basis)[:, None]
         se[:, columns] = np.where(undetermined | rest.is_rounding, np.nan, np.sqrt(variance))
         if residual is not None:
             residual[np.ix_(rows, columns)] = rest.values
-    return Fit(beta, se, df, n, residual)
+    return Fit(beta, se, df, n, residual, spread, robust_df)
+
+
+def _has_two_values(X: Array) -> NDArray[np.bool_]:
+    """Which columns (k,) have exactly two values."""
+    low, high = X.min(axis=0, initial=np.inf), X.max(axis=0, initial=-np.inf)
+    found: NDArray[np.bool_] = low < high
+    for j in np.flatnonzero(found):
+        found[j] = ((X[:, j] == low[j]) | (X[:, j] == high[j])).all()
+    return found
+
+
+def _rare_values(X: Array) -> Array:
+    """Rows (n, g) with the rarer value of each column that has two, as 0 and 1."""
+    two = X[:, _has_two_values(X)]
+    low = two == two.min(axis=0, initial=np.inf)
+    rare: Array = np.where(low.sum(axis=0) <= len(X) / 2, low, ~low).astype(np.float64)
+    return rare
+
+
+def _spread(square_rare: Array, square: Array, rare: Array) -> Array:
+    """Ratio (g, m) of the standard deviations of residuals, from their sums of squares and the rows (n, g)."""
+    n = rare.sum(axis=0)[:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio: Array = np.sqrt(square_rare / np.maximum(n - 1, 0) / ((square - square_rare) / (len(rare) - n - 1)))
+    return ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +250,18 @@ def _hc3_weights(U: Array, basis: Basis) -> Array:
     free = np.where(free > 1e-10, free, np.nan)
     weights: Array = (U @ basis.to_coefficients.T / free[:, None]) ** 2
     return weights
+
+
+def _hc3_df(U: Array, basis: Basis) -> Array:
+    """Degrees of freedom (k,) of the HC3 variances, (tr M)^2 / tr M^2 for M = (I - H) diag(weights) (I - H)."""
+    leverage = np.einsum("ij,ij->i", U, U)
+    weights = np.nan_to_num(_hc3_weights(U, basis))
+    first = weights.T @ (1 - leverage)
+    crossed = np.einsum("ik,ir,is->krs", weights, U, U, optimize=True)
+    second = (weights**2).T @ (1 - 2 * leverage) + (crossed**2).sum(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        df: Array = first**2 / second
+    return df
 
 
 def two_sided_p(t: Array, df: Array) -> Array:

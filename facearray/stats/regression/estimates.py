@@ -9,16 +9,26 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.stats.kernels.cluster import Sums, cluster_fit, cluster_sums, wild_bootstrap
-from facearray.stats.kernels.ols import complete_rows, ols, two_sided_p
+from facearray.stats.kernels.cluster import Kind, Sums, cluster_fit, cluster_sums, wild_bootstrap
+from facearray.stats.kernels.ols import Fit, complete_rows, ols, two_sided_p
 from facearray.stats.kernels.resampling import FreedmanLane, Labels, Orders, Slope, permutation_test
 
 __all__ = ["FEWEST_CLUSTERS", "Estimates", "Options", "fit_clusters", "fit_rows", "limits", "permute"]
 
-Covariance = Literal["nonrobust", "HC3", "CR1", "CR2", "wild"]
+Covariance = Literal["nonrobust", "HC3", "CR1", "CR2", "CR3", "wild"]
+Link = Literal["identity", "logit"]
 
 #: Below this number of clusters, no standard error that uses them can be trusted.
 FEWEST_CLUSTERS = 6
+
+#: HC3 standard errors with fewer effective degrees of freedom are flagged, if they are less than half of n - rank.
+FEW_DF = 10
+
+#: Standard deviations of the residuals of two groups, one over the other, from which on they are called different.
+DIFFERENT = 2.0
+
+#: Groups are called unequal if the smaller one has a smaller share than this.
+UNEQUAL = 0.4
 
 #: Below this number of clusters on one side of a comparison, the result is flagged.
 FEW_TREATED = 5
@@ -33,6 +43,7 @@ class Options:
     n_draws: int = 9999
     wild_weights: Literal["rademacher", "webb"] = "rademacher"
     seed: int = 0
+    link: Link = "identity"
 
 
 @dataclass(slots=True)
@@ -41,7 +52,10 @@ class Estimates:
 
     ``n`` and ``n_clusters`` are (m,); ``few_treated`` (k, m) says where nearly all clusters have the same value of a
     regressor; ``residual`` is (n, m), or None where nobody asked for residuals; ``arrangements`` says by term how
-    many a permutation test used, and whether these were all.
+    many a permutation test used, and whether these were all. ``unequal`` (k, m) says where residuals spread differently
+    in groups of different size, ``uncertain`` (k, m) where few units decide what an HC3 standard error is. Of
+    fractional models, ``effect`` (k, m) is the average marginal effect, ``separated`` (m,) says where there is no
+    finite estimate, and ``edge`` (m,) where shares near 0 or 1 in few units may make p too small.
     """
 
     beta: NDArray[np.float64]
@@ -56,6 +70,11 @@ class Estimates:
     residual: NDArray[np.float64] | None = None
     p_max: NDArray[np.float64] | None = None
     singular: NDArray[np.bool_] | None = None
+    unequal: NDArray[np.bool_] | None = None
+    uncertain: NDArray[np.bool_] | None = None
+    effect: NDArray[np.float64] | None = None
+    separated: NDArray[np.bool_] | None = None
+    edge: NDArray[np.bool_] | None = None
     details: dict[str, Any] = field(default_factory=dict)
     arrangements: dict[int, tuple[int, bool]] = field(default_factory=dict)
 
@@ -93,7 +112,19 @@ def fit_rows(
         return clustered
     estimates = Estimates(plain.beta, plain.se, plain.df, *limits(plain.beta, plain.se, plain.df, options), plain.n)
     estimates.residual = plain.residual
+    estimates.unequal = _spreads_differ(X, plain)
+    with np.errstate(invalid="ignore"):
+        estimates.uncertain = (plain.robust_df < FEW_DF) & (plain.robust_df < plain.df / 2)
     return estimates
+
+
+def _spreads_differ(X: NDArray[np.float64], fit: Fit) -> NDArray[np.bool_]:
+    """Regressors (k, m) of two values, one of them rarer, whose residuals spread more or less by `DIFFERENT`."""
+    share = np.array([min((x == x.min()).mean(), (x == x.max()).mean()) if len(x) else 0.5 for x in X.T])
+    with np.errstate(invalid="ignore"):
+        different = (fit.spread >= DIFFERENT) | (fit.spread <= 1 / DIFFERENT)
+    flags: NDArray[np.bool_] = different & (share < UNEQUAL)[:, None]
+    return flags
 
 
 def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int, options: Options) -> Estimates:
@@ -105,7 +136,7 @@ def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int
         result.n[columns], result.n_clusters[columns] = sums.n, len(sums.gram)
         if len(sums.gram) < FEWEST_CLUSTERS:
             continue
-        fit = cluster_fit(sums, "CR2" if options.cov == "CR2" else "CR1")
+        fit = cluster_fit(sums, "CR1" if options.cov == "wild" else cluster_kind(options.cov))
         result.beta[:, columns], result.se[:, columns], result.df[:, columns] = fit.beta, fit.se, fit.df
         result.few_treated[:, columns] = (_clusters_that_differ(sums) < FEW_TREATED)[:, None]
         if options.cov == "wild":
@@ -118,6 +149,19 @@ def fit_clusters(groups: Iterable[tuple[Sums, NDArray[np.intp]]], k: int, m: int
             found = limits(fit.beta, fit.se, fit.df, options)
         result.p[:, columns], result.ci_low[:, columns], result.ci_high[:, columns] = found
     return result
+
+
+def cluster_kind(cov: Covariance) -> Kind:
+    """Kind of a cluster-robust covariance."""
+    if cov not in ("CR1", "CR2", "CR3"):
+        raise ValueError(cov)
+    return cov
+
+
+def few_clusters(X: NDArray[np.float64], cluster: NDArray[np.intp]) -> tuple[int, NDArray[np.bool_]]:
+    """Count the clusters (n,) of a design (n, k), and say which regressors (k,) are the same in nearly all of them."""
+    sums = cluster_sums(X, X[:, :0], cluster)
+    return len(sums.gram), _clusters_that_differ(sums) < FEW_TREATED
 
 
 def limits(

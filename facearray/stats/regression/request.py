@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS
 from facearray.stats.regression.design import Codes
-from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Covariance, Estimates, Options
+from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Covariance, Estimates, Link, Options
 
 __all__ = ["Fitted", "Request", "check", "check_clusters", "covariance", "some"]
 
-COVARIANCES = ("nonrobust", "HC3", "CR1", "CR2", "wild")
-CLUSTERED = ("CR1", "CR2", "wild")
+COVARIANCES = ("nonrobust", "HC3", "CR1", "CR2", "CR3", "wild")
+CLUSTERED = ("CR1", "CR2", "CR3", "wild")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,11 @@ class Fitted:
         return [self.terms[i] for i in sorted(few)]
 
 
-def covariance(cov: Covariance, cluster: str | None) -> Covariance:
-    """Covariance that is meant: with clusters never one that ignores them."""
-    return "CR2" if cluster is not None and cov == "nonrobust" else cov
+def covariance(cov: Covariance, cluster: str | None, link: Link = "identity") -> Covariance:
+    """Covariance that is meant: with clusters never one that ignores them, of shares never one of equal variances."""
+    if cov != "nonrobust":
+        return cov
+    return "CR2" if cluster is not None else "HC3" if link == "logit" else cov
 
 
 def check(request: Request, cov: str) -> None:
@@ -72,7 +74,12 @@ def check(request: Request, cov: str) -> None:
     InputError
         With all problems.
     """
-    problems = [*_covariance_problems(request, cov), *_resampling_problems(request), *_random_problems(request)]
+    problems = [
+        *_covariance_problems(request, cov),
+        *_link_problems(request),
+        *_resampling_problems(request),
+        *_random_problems(request),
+    ]
     if request.correction not in (None, "max_t", *METHODS):
         raise unknown_names("correction", [str(request.correction)], [*METHODS, "max_t"])
     if not 0 < request.options.confidence < 1:
@@ -101,11 +108,23 @@ def _covariance_problems(request: Request, cov: str) -> Iterator[str]:
         yield f"found n_draws={request.options.n_draws}; expected at least 99"
 
 
+def _link_problems(request: Request) -> Iterator[str]:
+    if request.options.link not in ("identity", "logit"):
+        yield f"found link={request.options.link!r}; expected 'identity' or 'logit'"
+    if request.options.link != "logit":
+        return
+    if request.unit == "frame" or request.permutations or request.random or request.options.cov == "wild":
+        yield (
+            "found link='logit' with unit='frame', permutations, random or cov='wild'; expected units, and HC3 or "
+            "clustered standard errors (CR1, CR2, CR3): leave the others out"
+        )
+
+
 def _resampling_problems(request: Request) -> Iterator[str]:
     if request.permutations < 0:
         yield f"found permutations={request.permutations}; expected 0 or more"
     if request.permutations:
-        if request.cluster is not None or request.options.cov != "nonrobust":
+        if request.cluster is not None or (request.options.cov != "nonrobust" and request.options.link == "identity"):
             yield (
                 "found permutations with cluster or a robust cov; permute independent units instead (unit=, blocks=), "
                 "or use cov='wild'"
@@ -122,7 +141,8 @@ def _resampling_problems(request: Request) -> Iterator[str]:
 def _random_problems(request: Request) -> Iterator[str]:
     if not request.random:
         return
-    if request.cluster is not None or request.options.cov != "nonrobust" or request.permutations or request.residuals:
+    robust = request.options.cov != "nonrobust" and request.options.link == "identity"
+    if request.cluster is not None or robust or request.permutations or request.residuals:
         yield (
             "found random with cluster, cov, permutations or residuals; a mixed model has standard errors of its own "
             "and no such residuals: leave them out"

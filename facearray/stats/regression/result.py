@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from facearray.stats.corrections import adjust
 from facearray.stats.regression.design import INTERCEPT
+from facearray.stats.regression.estimates import DIFFERENT
 from facearray.stats.regression.request import Fitted, Request, some
 
 __all__ = ["result_dataset"]
@@ -35,7 +37,11 @@ def result_dataset(fitted: Fitted, request: Request) -> xr.Dataset:
         values["p_adjusted"][tested] = adjust(values["p"][tested], request.correction, axis=-1)
     n = np.stack([e.n for e in fitted.by_face])
     values["n"] = np.broadcast_to(n, (len(fitted.terms), *n.shape)).copy()
-    order = ("beta", "se", "t", "p", "p_adjusted", "df", "ci_low", "ci_high", "n")
+    order = ["beta", "se", "t", "p", "p_adjusted", "df", "ci_low", "ci_high", "n"]
+    effects = [e.effect for e in fitted.by_face if e.effect is not None]
+    if effects:
+        order.append("effect")
+        values["effect"] = np.where(tested[:, None, None], np.stack(effects, axis=1), np.nan)
     result = xr.Dataset(
         {name: (dims, values[name]) for name in order},
         coords={
@@ -63,6 +69,8 @@ def _attrs(fitted: Fitted, request: Request, result: xr.Dataset) -> dict[str, An
         "coding": fitted.coding,
         "notes": _notes(fitted, request, result),
     }
+    if options.link != "identity":
+        attrs["link"] = options.link
     if request.random:
         attrs |= {"random": list(request.random), "cov": "mixed"}
     if request.cluster is not None:
@@ -94,7 +102,7 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
     names = np.array(request.outcomes)
     beta, se, df, n = (result[name].to_numpy() for name in ("beta", "se", "df", "n"))
     no_values, no_df = n == 0, df <= 0
-    undetermined = np.isnan(beta) & ~no_values
+    undetermined = np.isnan(beta) & ~no_values & ~_any_face(fitted, "separated", len(names))
     no_variance = np.isnan(se) & ~np.isnan(beta) & ~no_df
     for where, text in (
         (no_values, "no observation with a value"),
@@ -107,17 +115,57 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
     few_clusters = request.options.cov == "CR1" and min(_counts(fitted)) < _MANY_CLUSTERS
     if few_clusters:
         notes.append(f"fewer than {_MANY_CLUSTERS} clusters, for which the p of CR1 is too small: use CR2")
-    if request.options.cov == "CR2" and (df < 4).any():
+    if request.options.cov in ("CR2", "CR3") and (df < 4).any():
         terms = some(result["term"].to_numpy()[(df < 4).any(axis=(1, 2))])
         notes.append(f"fewer than 4 degrees of freedom, so p is approximate at best: {terms}")
-    singular = np.zeros(len(names), dtype=bool)
-    for estimates in fitted.by_face:
-        if estimates.singular is not None:
-            singular |= estimates.singular
-    if singular.any():
-        notes.append(
-            "singular or not converged, a random effect has no variance or the others give it: " + some(names[singular])
-        )
+    notes += _warnings_of_fits(fitted, request)
     if fitted.few_treated:
         notes.append(f"fewer than 5 clusters differ from the others, so p is too small: {some(fitted.few_treated)}")
+    return notes
+
+
+def _any_face(fitted: Fitted, flags: str, m: int) -> NDArray[np.bool_]:
+    """Outcomes (m,) that are flagged for any term or face."""
+    found = np.zeros(m, dtype=bool)
+    for estimates in fitted.by_face:
+        of_face = getattr(estimates, flags)
+        if of_face is not None:
+            found |= of_face.reshape(-1, m).any(axis=0)
+    return found
+
+
+def _terms(fitted: Fitted, flags: str) -> list[str]:
+    """Find the tested terms that are flagged for any outcome or face."""
+    found = np.zeros(len(fitted.terms), dtype=bool)
+    for estimates in fitted.by_face:
+        of_face = getattr(estimates, flags)
+        if of_face is not None:
+            found |= of_face.any(axis=1)
+    return [term for term, flagged in zip(fitted.terms, found, strict=True) if flagged and term != INTERCEPT]
+
+
+def _warnings_of_fits(fitted: Fitted, request: Request) -> list[str]:
+    """Say of which fits the p values are not to be trusted."""
+    names = np.array(request.outcomes)
+    notes = []
+    for flags, text in (
+        ("singular", "singular or not converged, a random effect has no variance or the others give it"),
+        ("separated", "no finite estimate, because all values of some group are 0 or all are 1"),
+        (
+            "edge",
+            "shares near 0 or 1 in few units, for which p may be too small: compare with permutations (without link)",
+        ),
+    ):
+        where = _any_face(fitted, flags, len(names))
+        if where.any():
+            notes.append(f"{text}: {some(names[where])}")
+    safer = f"cov='CR3' with cluster={request.unit!r}"
+    if request.options.cov == "HC3" and (terms := _terms(fitted, "uncertain")):
+        notes.append(f"few units decide the HC3 standard error of {some(terms)}, so p is too small: use {safer}")
+    if request.options.cov == "nonrobust" and (terms := _terms(fitted, "unequal")):
+        where = _any_face(fitted, "unequal", len(names))
+        notes.append(
+            f"groups of different size in {some(terms)} whose variances differ at least {DIFFERENT**2:g}-fold, so p is "
+            f"not to be trusted (use {safer}, or Welch's t-test): {some(names[where])}"
+        )
     return notes

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.errors import InputError
+from facearray.stats.frames import without_values
 from facearray.stats.regression.design import (
     INTERCEPT,
     Design,
@@ -21,9 +22,10 @@ from facearray.stats.regression.design import (
     regressor_names,
 )
 from facearray.stats.regression.estimates import Estimates, fit_rows, permute
+from facearray.stats.regression.fractional import check_shares, fit_fractional
 from facearray.stats.regression.mixed import fit_mixed
 from facearray.stats.regression.request import Fitted, Request, check_clusters, some
-from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values, without_values
+from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,11 +194,15 @@ def _fit_face(
         _check_determined(X, Y, rows, terms, request)
         return fit_mixed(X[used], Y[used], [codes[used] for codes in shared], request.options)
     groups = None if cluster is None else cluster[used]
-    fitted = fit_rows(X[used], Y[used], groups, request.options, residuals=request.residuals)
+    if request.options.link == "logit":
+        check_shares(Y, request.outcomes)
+        fitted = fit_fractional(X[used], Y[used], groups, request.options)
+    else:
+        fitted = fit_rows(X[used], Y[used], groups, request.options, residuals=request.residuals)
     if not np.isfinite(fitted.beta).all(axis=0).any():
         _check_determined(X, Y, rows, terms, request)
-    if fitted.residual is None:
-        return fitted
+    if fitted.residual is None or not request.residuals:
+        return replace(fitted, residual=None)
     residual = np.full(Y.shape, np.nan)
     residual[used] = fitted.residual
     return replace(fitted, residual=residual)

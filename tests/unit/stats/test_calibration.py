@@ -85,6 +85,7 @@ FRAMES_IN = {"unit": "frame", "cluster": "video"}
 METHODS: dict[str, tuple[Method, str | None]] = {
     "regress, nonrobust": (regression(), "condition[T.b]"),
     "regress, HC3": (regression(cov="HC3"), "condition[T.b]"),
+    "regress, CR3 of videos": (regression(cov="CR3", cluster="video"), "condition[T.b]"),
     "regress, permutations": (regression(permutations=1999), "condition[T.b]"),
     "regress, covariate, Freedman-Lane": (regression("condition,age", permutations=999), "condition[T.b]"),
     "regress, frames, CR1": (regression(cov="CR1", **FRAMES_IN), "condition[T.b]"),
@@ -101,6 +102,28 @@ METHODS: dict[str, tuple[Method, str | None]] = {
 LIBERAL = {("regress, frames, CR1", 3), ("regress, frames, CR1", 2)}
 
 
+def shares(n_studies: int, n_videos: int, n_treated: int, a: float, b: float, *, effect: float = 0.0) -> xr.Dataset:
+    """Videos of one frame with shares of a beta distribution; the effect is added to the log odds of the treated."""
+    rng = np.random.default_rng([n_videos, n_treated, round(100 * a)])
+    values = rng.beta(a, b, size=(n_videos, 1, 1, n_studies))
+    treated = np.arange(n_videos) < n_treated
+    odds = values / (1 - values) * np.exp(effect * treated)[:, None, None, None]
+    return xr.Dataset(
+        {"features": (("video", "frame", "face", "feature"), odds / (1 + odds))},
+        coords={
+            "video": [f"{i:03d}" for i in range(n_videos)],
+            "feature": [f"study {i}" for i in range(n_studies)],
+            "frame_number": (("video", "frame"), np.zeros((n_videos, 1), dtype=int)),
+            "condition": ("video", np.where(treated, "b", "a")),
+        },
+    )
+
+
+#: Distributions of shares: as action units are, around one half, and piled up at 0, which gives more false positives
+#: in few videos; such results carry a note.
+SHARES = {"beta(1, 3)": (1.0, 3.0), "beta(5, 5)": (5.0, 5.0), "beta(.3, 3)": (0.3, 3.0)}
+
+
 def limit(n_studies: int) -> float:
     """Largest rate that is let pass: .07, and for few studies what chance makes of .05."""
     return max(0.07, 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / n_studies))
@@ -113,6 +136,20 @@ def test_calibration__rate_is_at_most_seven_percent(name, rho):
     method, term = METHODS[name]
     found = rate(method(studies(300, 12, 6, rho)), term)
     assert found <= limit(300)
+
+
+@pytest.mark.parametrize("n_videos", [12, 20])
+@pytest.mark.parametrize("name", ["beta(1, 3)", "beta(5, 5)"])
+def test_calibration__shares(name, n_videos):
+    ds = shares(2000, n_videos, n_videos // 2, *SHARES[name])
+    assert rate(regression(link="logit")(ds)) <= limit(2000)
+
+
+@pytest.mark.filterwarnings("ignore:fewer than 5 clusters")
+@pytest.mark.parametrize(("n_treated", "sd_ratio"), [(4, 3), (4, 1), (2, 3)])
+def test_calibration__few_treated_units_with_another_variance(n_treated, sd_ratio):
+    ds = studies(1000, 14, n_treated, 0.5, sd_ratio=sd_ratio)
+    assert rate(regression(cov="CR3", cluster="video")(ds)) <= limit(1000)
 
 
 @pytest.mark.filterwarnings("ignore:fewer than 5 clusters")
@@ -165,7 +202,18 @@ def table(n_studies: int) -> Iterator[tuple[str, str, float, float]]:
             method, term = METHODS[name]
             found = [rate(method(studies(n_studies, n_videos, n_treated, 0.5, effect=e)), term) for e in (0.0, EFFECT)]
             yield name, f"{n_videos} videos, {n_treated} treated, rho = 0.5", found[0], found[1]
-    for name in ("regress, nonrobust", "regress, HC3", "ttest, Welch", "ttest, Welch, permutations"):
+    for name, (a, b) in SHARES.items():
+        for n_videos, n_treated in ((20, 10), (20, 5), (50, 25)):
+            method = regression(link="logit")
+            null, real = (rate(method(shares(n_studies, n_videos, n_treated, a, b, effect=e))) for e in (0.0, EFFECT))
+            yield f"regress, link logit, {name}", f"{n_videos} videos, {n_treated} treated", null, real
+    for name in (
+        "regress, nonrobust",
+        "regress, HC3",
+        "regress, CR3 of videos",
+        "ttest, Welch",
+        "ttest, Welch, permutations",
+    ):
         method, term = METHODS[name]
         null, real = (rate(method(studies(n_studies, 14, 4, 0.5, sd_ratio=3, effect=e)), term) for e in (0, EFFECT))
         yield name, "14 videos, 4 treated with 3 times the standard deviation", null, real
@@ -178,6 +226,8 @@ def test_calibration__full_table():
     for name, design, null, _ in table(2000):
         n_treated = int(design.split(", ")[1].split()[0])
         if "standard deviation" in design and ("nonrobust" in name or "permutations" in name or "HC3" in name):
+            continue
+        if name.endswith("beta(.3, 3)"):
             continue
         if null > limit(2000) and (name, n_treated) not in LIBERAL:
             wrong.append((name, design, null))

@@ -63,6 +63,14 @@ def test_describe__clusters_permutations_and_notes(ds):
     assert "0 of 0 features" in constant
 
 
+def test_describe__shares(ds):
+    result = regress(ds, "arm", "AU12", link="logit").isel(face=[0])
+    text = describe(result)
+    assert "by fractional logit models (quasi-likelihood) with HC3 standard errors" in text
+    assert f"average marginal effect = {result.effect.sel(term='arm[T.y]').item():.3g}" in text
+    assert "Bell-McCaffrey" in describe(regress(ds, "arm", "AU12", link="logit", cluster="subject"))
+
+
 def test_describe__ttest(ds):
     result = ttest(ds, "arm", y="AU12,Yaw", correction="bonferroni").isel(face=[0])
     au12 = result.sel(feature="AU12").squeeze()

@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import xarray as xr
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 import facearray as fa
 
@@ -79,3 +82,70 @@ def test_pose_confound__of_videos(ds, table):
     means = table.groupby("video")[["Pitch", *AUS]].mean()
     found = ds.fex.pose_confound(pose="Pitch")
     np.testing.assert_allclose(found.r.squeeze(), means.corr().loc["Pitch", AUS], rtol=1e-5)
+
+
+CONTRASTS = {"condition": {"goodNews": 1, "badNews": -1}}
+
+
+@pytest.fixture(scope="module")
+def means(table) -> pd.DataFrame:
+    return table.groupby(["condition", "video"])[AUS].mean()
+
+
+def test_regress__is_statsmodels_with_18_degrees_of_freedom(ds, means):
+    found = ds.fex.regress("condition", contrasts=CONTRASTS, residuals=True).isel(face=0)
+    means = means.sort_index(level="video")
+    sign = np.where(means.index.get_level_values("condition") == "goodNews", 1.0, -1.0)
+    for au in AUS:
+        fit = sm.OLS(means[au].to_numpy(), sm.add_constant(sign)).fit()
+        one = found.sel(feature=au)
+        for name, wanted in (("beta", fit.params), ("se", fit.bse), ("t", fit.tvalues), ("p", fit.pvalues)):
+            np.testing.assert_allclose(one[name], wanted, rtol=1e-6, atol=1e-12, err_msg=name)
+        np.testing.assert_allclose([one.ci_low, one.ci_high], fit.conf_int().T, rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(one.residual, fit.resid, atol=1e-6)
+    assert (found.df == 18).all()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("bonferroni", "bonferroni"), ("holm", "holm"), ("fdr_bh", "fdr_bh"), ("fdr_by", "fdr_by")],
+)
+def test_regress__corrections_are_statsmodels(ds, ours, theirs):
+    found = ds.fex.regress("condition", contrasts=CONTRASTS, correction=ours).sel(term="condition")
+    wanted = multipletests(found.p.to_numpy().ravel(), method=theirs)[1]
+    np.testing.assert_allclose(found.p_adjusted.to_numpy().ravel(), wanted, rtol=1e-9)
+
+
+@pytest.mark.parametrize("equal_var", [True, False])
+def test_ttest__is_scipy(ds, means, equal_var):
+    found = ds.fex.ttest("condition", equal_var=equal_var).isel(face=0)
+    test = stats.ttest_ind(means.loc["goodNews"], means.loc["badNews"], equal_var=equal_var)
+    for name, wanted in (("t", test.statistic), ("p", test.pvalue), ("df", test.df)):
+        np.testing.assert_allclose(found[name], np.broadcast_to(wanted, 20), rtol=1e-6, err_msg=name)
+    one = ds.fex.ttest(popmean=0.3).isel(face=0)
+    test = stats.ttest_1samp(means, 0.3)
+    np.testing.assert_allclose(one.t, test.statistic, rtol=1e-6)
+    np.testing.assert_allclose(one.p, test.pvalue, rtol=1e-6)
+
+
+def test_ttest__pairs_are_scipy(ds, means):
+    clip = ("video", [int(name[:3]) % 10 for name in ds.video.values.tolist()])
+    found = ds.assign_coords(phrase=clip).fex.ttest("condition", paired="phrase").isel(face=0)
+    sides = []
+    for condition in ("goodNews", "badNews"):
+        side = means.loc[condition]
+        sides.append(side.set_index(side.index.str[:3].astype(int) % 10).sort_index())
+    test = stats.ttest_rel(*sides)
+    np.testing.assert_allclose(found.t, test.statistic, rtol=1e-6)
+    np.testing.assert_allclose(found.p, test.pvalue, rtol=1e-6)
+
+
+def test_regress__of_shares_is_statsmodels(ds, means):
+    found = ds.fex.regress("condition", contrasts=CONTRASTS, link="logit", cluster="video", cov="CR1").isel(face=0)
+    means = means.sort_index(level="video")
+    sign = np.where(means.index.get_level_values("condition") == "goodNews", 1.0, -1.0)
+    for au in AUS:
+        model = sm.GLM(means[au].to_numpy(), sm.add_constant(sign), family=sm.families.Binomial())
+        fit = model.fit(tol=1e-13, cov_type="cluster", cov_kwds={"groups": np.arange(20)})
+        np.testing.assert_allclose(found.beta.sel(feature=au), fit.params, rtol=1e-6)
+        np.testing.assert_allclose(found.se.sel(feature=au), fit.bse, rtol=1e-6)

@@ -95,3 +95,28 @@ def test_pose_confound__bad_options(ds, options, message):
 def test_pose_confound__not_detections(ds):
     with pytest.raises(SchemaError, match="frame_number"):
         pose_confound(ds.drop_vars("frame_number"))
+
+
+def test_pose_confound__with_and_without_pose_is_statsmodels(ds):
+    import statsmodels.api as sm
+
+    from facearray.stats.units import unit_values
+
+    condition = np.array(["x", "y"])[np.arange(ds.sizes["video"]) % 2]
+    ds = ds.assign_coords(condition=("video", condition))
+    names = ds.feature.values.tolist()
+    pose, feature = names[0], names[1]
+    found = pose_confound(ds, [feature], pose=[pose], by="condition", min_valid=0)
+    units = unit_values(ds, features=[pose, feature], min_valid=0)
+    x = (units.coords["condition"] == "y").astype(float)
+    for face in range(ds.sizes["face"]):
+        p, y = units.values[:, face].T
+        for model, columns in (("alone", [x]), ("with pose", [x, p])):
+            there = ~np.isnan(y) & ~np.isnan(np.column_stack(columns)).any(axis=1)
+            fit = sm.OLS(y[there], sm.add_constant(np.column_stack(columns)[there])).fit()
+            one = found.sel(model=model, term="condition[T.y]", feature=feature).isel(face=face)
+            np.testing.assert_allclose(
+                [one.beta, one.se, one.p], [fit.params[1], fit.bse[1], fit.pvalues[1]], rtol=1e-6
+            )
+    with pytest.raises(InputError, match="found by='condition' with level='within'"):
+        pose_confound(ds, [feature], pose=[pose], by="condition", level="within")

@@ -29,6 +29,7 @@ def ds(recordings) -> xr.Dataset:
     rng = np.random.default_rng(5)
     lengths = dict(zip([f"v{i:02d}" for i in rng.permutation(18)], rng.integers(8, 30, 18).tolist(), strict=True))
     ds = recordings(lengths, n_faces=2)
+    ds = ds.assign(features=ds.features * xr.where(ds.feature == "Yaw", 30, 1).astype("f4"))
     return ds.assign_coords(
         condition=("video", rng.permutation(np.repeat(["goodNews", "badNews"], 9))),
         age=("video", rng.normal(40, 9, 18)),
@@ -347,7 +348,7 @@ def test_regress__wrong_names(ds):
     [
         ({"unit": "frame"}, "found unit='frame' without cluster; the frames of a video are no independent"),
         ({"unit": "frame", "cluster": "video", "residuals": True}, "residuals=True with unit='frame'"),
-        ({"cov": "HC2"}, "found cov='HC2'; expected one of nonrobust, HC3, CR1, CR2, wild"),
+        ({"cov": "HC2"}, "found cov='HC2'; expected one of nonrobust, HC3, CR1, CR2, CR3, wild"),
         ({"cov": "CR2"}, "found cov='CR2' without cluster"),
         ({"cov": "HC3", "cluster": "subject"}, "found cov='HC3' with cluster"),
         ({"permutations": 10, "cluster": "subject"}, "found permutations with cluster"),
@@ -360,6 +361,12 @@ def test_regress__wrong_names(ds):
         ({"confidence": 95}, "found confidence=95"),
         ({"cluster": "subject", "cov": "wild", "n_draws": 5}, "found n_draws=5"),
         ({"cluster": "subject", "cov": "wild", "wild_weights": "mammen"}, "found wild_weights='mammen'"),
+        ({"link": "probit"}, "found link='probit'; expected 'identity' or 'logit'"),
+        ({"link": "logit", "permutations": 9}, "found link='logit' with unit='frame', permutations"),
+        ({"link": "logit", "unit": "frame", "cluster": "video"}, "found link='logit' with unit='frame'"),
+        ({"link": "logit", "random": "subject"}, "found link='logit' with unit='frame', permutations, random"),
+        ({"link": "logit", "cov": "wild", "cluster": "subject"}, "found link='logit' with unit='frame'"),
+        ({"link": "logit"}, "of Yaw; expected values from 0 to 1 with link='logit'"),
         ({"cluster": "site"}, "found 3 clusters of 'site'; expected at least 6"),
         ({"cluster": "site", "unit": "frame"}, "found 3 clusters of 'site'; expected at least 6"),
     ],
@@ -443,3 +450,130 @@ def test_regress__features_keep_their_groups_and_cr1_of_few_clusters_is_flagged(
         assert result.group.values.tolist() == ["emotions", "poses"]
         assert result.fex.select("poses").feature.values.tolist() == ["Yaw"]
     assert result.attrs["notes"] == ["fewer than 20 clusters, for which the p of CR1 is too small: use CR2"]
+
+
+def test_regress__shares_are_statsmodels(ds):
+    result = regress(ds, "condition + age", ["AU12", "happiness"], link="logit", residuals=True)
+    data = table(ds)
+    for feature in ("AU12", "happiness"):
+        glm = smf.glm(f"{feature} ~ condition + age", data, family=sm.families.Binomial()).fit(tol=1e-13)
+        found = result.sel(feature=feature).isel(face=0)
+        np.testing.assert_allclose(found.beta, glm.params, rtol=1e-7)
+        np.testing.assert_allclose(found.residual, glm.resid_response, atol=1e-9)
+        assert (found.df == 15).all()
+    assert np.isnan(result.effect.sel(term="Intercept")).all()
+    assert result.attrs["cov"] == "HC3"
+    assert result.attrs["link"] == "logit"
+
+
+def test_regress__shares_in_clusters_are_statsmodels(ds):
+    data = table(ds)
+    names = dict.fromkeys(["Intercept", "age"])
+    for cluster, of_video in (("subject", np.unique(data.subject, return_inverse=True)[1]), ("video", np.arange(18))):
+        result = regress(ds, "age", ["AU12"], link="logit", cluster=cluster, cov="CR1")
+        model = smf.glm("AU12 ~ age", data, family=sm.families.Binomial())
+        glm = model.fit(tol=1e-13, cov_type="cluster", cov_kwds={"groups": of_video})
+        for name in names:
+            np.testing.assert_allclose(result.beta.sel(term=name, face=0).item(), glm.params[name], rtol=1e-7)
+            np.testing.assert_allclose(result.se.sel(term=name, face=0).item(), glm.bse[name], rtol=1e-6)
+    assert regress(ds, "age", ["AU12"], link="logit", cluster="subject").attrs["cov"] == "CR2"
+
+
+def test_regress__shares_same_for_any_order_chunks_padding_and_missing_values(ds, padded):
+    gaps = ds.features.copy()
+    gaps[{"video": 4, "feature": 1}] = np.nan
+    ds = ds.assign(features=gaps)
+    wanted = regress(ds, "condition", ["AU12", "happiness"], link="logit").drop_attrs()
+    shuffled = ds.isel(video=np.random.default_rng(0).permutation(18))
+    for other in (shuffled, padded(ds, 50), ds.chunk(video=5, frame=7)):
+        found = regress(other, "condition", ["AU12", "happiness"], link="logit").drop_attrs()
+        xr.testing.assert_allclose(found, wanted, rtol=1e-6)
+    assert wanted.n.isel(term=0, face=0).values.tolist() == [17, 18]
+    fit = smf.glm("AU12 ~ condition", table(ds, features=ALL).dropna(), family=sm.families.Binomial()).fit(tol=1e-13)
+    np.testing.assert_allclose(wanted.beta.sel(feature="AU12").isel(face=0), fit.params, rtol=1e-7)
+
+
+def test_regress__shares_without_a_finite_estimate_are_flagged(ds):
+    features = ds.features.copy()
+    features[{"feature": 1}] = features[{"feature": 1}] * 0
+    good = (ds.condition == "goodNews").values
+    features[good, :, :, 2] = (features[good, :, :, 2] * 0).astype("f4")
+    result = regress(ds.assign(features=features), "condition", ["AU12", "happiness"], link="logit", correction="holm")
+    assert np.isnan(result.beta).all()
+    assert np.isnan(result.p_adjusted).all()
+    assert any(n.startswith("no finite estimate") and n.endswith("AU12, happiness") for n in result.attrs["notes"])
+    constant = ds.assign(features=ds.features * 0 + 0.25)
+    result = regress(constant, "condition", ["AU12"], link="logit")
+    assert np.isnan(result.p).all()
+    assert any(n.startswith("no residual variance") for n in result.attrs["notes"])
+
+
+def test_regress__shares_near_the_end_of_the_scale_are_flagged(ds):
+    low = ds.assign(features=ds.features * np.float32(0.05))
+    notes = regress(low, "age", ["AU12"], link="logit").attrs["notes"]
+    assert [note.split(",")[0] for note in notes] == ["shares near 0 or 1 in few units"]
+    assert regress(ds, "age", ["AU12"], link="logit").attrs["notes"] == []
+
+
+def test_regress__unequal_spread_in_unequal_groups_is_flagged(ds):
+    few = ds.assign_coords(arm=("video", np.where(np.arange(18) < 4, "x", "y")))
+    far = 1 + 9 * (np.arange(18) < 4)
+    middle = few.features.mean("frame").isel(video=0)
+    spread = few.assign(features=(few.features - middle) * far[:, None, None, None] + middle)
+    for options in ({}, {"permutations": 99}):
+        (note,) = regress(spread, "arm", ["AU12"], **options).attrs["notes"]
+        assert note.startswith("groups of different size in arm[T.y] whose variances differ")
+        assert "cov='CR3' with cluster='video'" in note
+        assert regress(few, "age", ["AU12"], **options).attrs["notes"] == []
+    assert regress(spread, "condition", ["AU12"]).attrs["notes"] == []
+    (note,) = regress(few, "arm", ["AU12"], cov="HC3").attrs["notes"]
+    assert note.startswith("few units decide the HC3 standard error of arm[T.y]")
+    assert regress(few, "condition", ["AU12"], cov="HC3").attrs["notes"] == []
+
+
+@pytest.mark.filterwarnings("ignore:fewer than 5 clusters")
+def test_regress__units_as_clusters_are_hc3_with_other_degrees_of_freedom(ds):
+    few = ds.assign_coords(arm=("video", np.where(np.arange(18) < 4, "x", "y")))
+    for X in ("condition", "arm", "age"):
+        hc3 = regress(few, X, ALL, cov="HC3")
+        cr3 = regress(few, X, ALL, cov="CR3", cluster="video")
+        np.testing.assert_allclose(cr3.se, hc3.se, rtol=1e-8)
+        if X == "condition":
+            np.testing.assert_allclose(cr3.p.isel(term=1), hc3.p.isel(term=1), rtol=1e-6)
+        else:
+            assert (cr3.df.isel(term=1) < hc3.df.isel(term=1)).all()
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    order=st.permutations(range(18)),
+    chunks=st.tuples(st.integers(1, 18), st.integers(1, 40)) | st.none(),
+    n_padding=st.integers(0, 60),
+    dtype=st.sampled_from(["f4", "f8"]),
+    options=st.sampled_from([{}, {"cov": "HC3"}, {"cluster": "subject"}, {"permutations": 99}]),
+)
+def test_regress__nothing_but_the_values_matters(ds, padded, order, chunks, n_padding, dtype, options):
+    wanted = regress(ds, "condition,age", ALL, **options).drop_attrs()
+    other = padded(ds.isel(video=list(order)), n_padding).assign(features=lambda d: d.features.astype(dtype))
+    if chunks:
+        other = other.chunk(video=chunks[0], frame=chunks[1])
+    found = regress(other, "condition,age", ALL, **options).drop_attrs()
+    xr.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(scale=st.floats(0.01, 100), shift=st.floats(-10, 10))
+def test_regress__units_of_the_features_do_not_matter(ds, scale, shift):
+    wide = ds.assign(features=ds.features.astype("f8"))
+    found, wanted = (regress(d, "age", ALL) for d in (wide.assign(features=wide.features * scale + shift), wide))
+    for name in ("t", "p"):
+        np.testing.assert_allclose(found[name].sel(term="age"), wanted[name].sel(term="age"), rtol=1e-5)
+    np.testing.assert_allclose(found.beta.sel(term="age"), wanted.beta.sel(term="age") * scale, rtol=1e-5)
+
+
+def test_regress__results_are_selected_and_tabulated_like_detections(ds):
+    result = regress(ds, "condition", ALL)
+    assert result.fex.aus.feature.values.tolist() == ["AU12"]
+    assert result.fex.select("poses,happiness").feature.values.tolist() == ["Yaw", "happiness"]
+    rows = result.sel(term="condition[T.goodNews]").fex.to_dataframe()
+    assert len(rows)

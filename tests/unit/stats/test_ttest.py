@@ -238,3 +238,33 @@ def test_ttest__units_of_measurement_do_not_matter(ds, scale, shift):
     result, wanted = (ttest(d, "condition", y=ALL) for d in (wide.assign(features=wide.features * scale + shift), wide))
     for name in ("t", "p", "d", "g"):
         np.testing.assert_allclose(result[name], wanted[name], rtol=1e-5)
+
+
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    order=st.permutations(range(16)),
+    chunks=st.tuples(st.integers(1, 16), st.integers(1, 30)) | st.none(),
+    n_padding=st.integers(0, 60),
+    dtype=st.sampled_from(["f4", "f8"]),
+    options=st.sampled_from([{"by": "condition"}, {"by": "task", "paired": "subject"}, {"popmean": 0.4}]),
+    permutations=st.sampled_from([0, 99]),
+)
+def test_ttest__nothing_but_the_values_matters(ds, padded, order, chunks, n_padding, dtype, options, permutations):
+    wanted = ttest(ds, y=ALL, permutations=permutations, **options).drop_attrs()
+    other = padded(ds.isel(video=list(order)), n_padding).assign(features=lambda d: d.features.astype(dtype))
+    if chunks:
+        other = other.chunk(video=chunks[0], frame=chunks[1])
+    xr.testing.assert_allclose(
+        ttest(other, y=ALL, permutations=permutations, **options).drop_attrs(), wanted, rtol=1e-8
+    )
+
+
+def test_ttest__unequal_spread_in_unequal_groups_is_flagged(ds):
+    few = ds.assign_coords(arm=("video", np.where(np.arange(16) < 4, "x", "y")))
+    far = 1 + 9 * (np.arange(16) < 4)
+    spread = few.assign(features=few.features * far[:, None, None, None])
+    for options in ({"equal_var": True}, {"permutations": 99}):
+        (note,) = ttest(spread, "arm", y=ALL, **options).attrs["notes"]
+        assert note.startswith("groups of different size whose variances differ at least 4-fold")
+        assert ttest(spread, "condition", y=ALL, **options).attrs["notes"] == []
+    assert ttest(spread, "arm", y=ALL).attrs["notes"] == []

@@ -12,14 +12,17 @@ from facearray.stats.kernels.cluster import cluster_fit, cluster_sums, wild_boot
 from facearray.stats.kernels.ols import two_sided_p
 
 
-def inverse_root(matrix: np.ndarray) -> np.ndarray:
+def inverse_power(matrix: np.ndarray, power: float) -> np.ndarray:
     values, vectors = np.linalg.eigh(matrix)
-    roots = np.array([v**-0.5 if v > 1e-9 else 0.0 for v in values])
+    roots = np.array([v**-power if v > 1e-9 else 0.0 for v in values])
     return vectors @ np.diag(roots) @ vectors.T
 
 
-def published_cr2(X: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors and degrees of freedom of Pustejovsky & Tipton (2018), sections 2.2 and 4, for OLS."""
+def published(X: np.ndarray, y: np.ndarray, cluster: np.ndarray, power: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors and degrees of freedom of Pustejovsky & Tipton (2018), sections 2.2 and 4, for OLS.
+
+    With a power of 1 they are those of CR3.
+    """
     n, k = X.shape
     M = np.linalg.inv(X.T @ X)
     identity_less_hat = np.eye(n) - X @ M @ X.T
@@ -28,7 +31,7 @@ def published_cr2(X: np.ndarray, y: np.ndarray, cluster: np.ndarray) -> tuple[np
     adjusted, variance = {}, np.zeros((k, k))
     for label in labels:
         rows = cluster == label
-        adjusted[label] = inverse_root(identity_less_hat[np.ix_(rows, rows)])
+        adjusted[label] = inverse_power(identity_less_hat[np.ix_(rows, rows)], power)
         score = M @ X[rows].T @ adjusted[label] @ e[rows]
         variance += np.outer(score, score)
     df = np.empty(k)
@@ -63,11 +66,12 @@ def test_cluster_fit__cr1_is_statsmodels(data):
         np.testing.assert_allclose(p[used], robust.pvalues[used], rtol=1e-6)
 
 
-def test_cluster_fit__cr2_is_the_published_formula(data):
+@pytest.mark.parametrize(("kind", "power"), [("CR2", 0.5), ("CR3", 1.0)])
+def test_cluster_fit__is_the_published_formula(data, kind, power):
     X, Y, cluster = data
-    fit = cluster_fit(cluster_sums(X, Y, cluster), "CR2")
+    fit = cluster_fit(cluster_sums(X, Y, cluster), kind)
     for i in range(3):
-        se, df = published_cr2(X, Y[:, i], cluster)
+        se, df = published(X, Y[:, i], cluster, power)
         np.testing.assert_allclose(fit.se[:, i], se, rtol=1e-7, atol=1e-8)
         np.testing.assert_allclose(fit.df[se > 1e-8, i], df[se > 1e-8], rtol=1e-6)
 

@@ -132,3 +132,35 @@ def test_two_sided_p__is_the_t_distribution():
     p = two_sided_p(values, df)
     np.testing.assert_allclose(p[:3], 2 * t.sf(np.abs(values[:3]), df[:3]), rtol=1e-10)
     assert np.isnan(p[3:]).all()
+
+
+def test_ols__hc3_says_how_many_degrees_of_freedom_it_has(rng):
+    X = np.column_stack([np.ones(14), np.arange(14) < 4, rng.normal(size=14)]).astype(float)
+    fit = ols(X, rng.normal(size=(14, 2)), hc3=True)
+    M = np.eye(14) - X @ np.linalg.pinv(X)
+    for j in range(3):
+        # the variance is e'De, a quadratic form in the errors
+        D = np.diag((np.linalg.pinv(X)[j] / np.diag(M)) ** 2)
+        form = M @ D @ M
+        np.testing.assert_allclose(fit.robust_df[j], np.trace(form) ** 2 / np.trace(form @ form), rtol=1e-9)
+
+
+def test_ols__spread_in_two_groups(rng):
+    x = (np.arange(14) < 4).astype(float)
+    X = np.column_stack([np.ones(14), rng.normal(size=14), 3 - 2 * x])
+    Y = rng.normal(size=(14, 3)) * (1 + 2 * x)[:, None]
+    fit = ols(X, Y)
+    rare, other = fit.residual[:4], fit.residual[4:]
+    wanted = np.sqrt((rare**2).sum(axis=0) / 3 / ((other**2).sum(axis=0) / 9))
+    np.testing.assert_allclose(fit.spread[2], wanted, rtol=1e-9)
+    assert np.isnan(fit.spread[:2]).all()
+
+
+def test_ols__without_residuals_everything_else_is_the_same(rng):
+    X, Y = np.column_stack([np.ones(3000), rng.normal(size=3000)]), rng.normal(size=(3000, 50))
+    Y[5, 3] = np.nan
+    for hc3 in (False, True):
+        kept, dropped = ols(X, Y, hc3=hc3), ols(X, Y, hc3=hc3, residuals=False)
+        assert dropped.residual is None
+        for name in ("beta", "se", "df", "n"):
+            np.testing.assert_array_equal(getattr(kept, name), getattr(dropped, name))
