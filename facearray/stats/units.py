@@ -89,6 +89,7 @@ class UnitValues:
         InputError
             If there is no such coordinate, or it has several values within a unit.
         """
+        _check_is_one_name(name)
         if name == self.unit:
             return self.labels
         if name in self.coords:
@@ -230,6 +231,14 @@ def _levels_of_sortable(items: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.i
     return names, codes
 
 
+def _check_is_one_name(name: object) -> None:
+    if not isinstance(name, str):
+        raise InputError(
+            f"found {name!r}; expected the name of one coordinate: for combinations of several, make a coordinate of "
+            "their values first, with .fex.join"
+        )
+
+
 def video_coordinate(ds: xr.Dataset, name: str) -> NDArray[Any]:
     """Values (n_video,) of a coordinate on ``video``.
 
@@ -238,6 +247,7 @@ def video_coordinate(ds: xr.Dataset, name: str) -> NDArray[Any]:
     InputError
         If there is none of this name.
     """
+    _check_is_one_name(name)
     if name not in ds.coords or ds[name].dims != ("video",):
         known = [str(other) for other in ds.coords if ds[other].dims == ("video",)]
         raise unknown_names("coordinate on video", [name], known)

@@ -367,6 +367,7 @@ def test_regress__wrong_names(ds):
         ({"link": "logit", "random": "subject"}, "found link='logit' with unit='frame', permutations, random"),
         ({"link": "logit", "cov": "wild", "cluster": "subject"}, "found link='logit' with unit='frame'"),
         ({"link": "logit"}, "of Yaw; expected values from 0 to 1 with link='logit'"),
+        ({"cluster": ["site", "subject"]}, "expected the name of one coordinate"),
         ({"cluster": "site"}, "found 3 clusters of 'site'; expected at least 6"),
         ({"cluster": "site", "unit": "frame"}, "found 3 clusters of 'site'; expected at least 6"),
     ],

@@ -123,11 +123,13 @@ def test_summarize__weights(ds):
     n_padding=st.integers(0, 44 * 15),
     by=st.sampled_from([None, "video", "condition"]),
     unit=st.sampled_from(["video", "frame"]),
+    dtype=st.sampled_from(["f4", "f8"]),
 )
-def test_summarize__same_whatever_order_chunks_or_padding(ds, padded, order, chunks, n_padding, by, unit):
+def test_summarize__same_whatever_order_chunks_padding_or_dtype(ds, padded, order, chunks, n_padding, by, unit, dtype):
     stats = ("mean", "std", "median", "n", "max")
     wanted = summarize(ds, stats, by=by, unit=unit)
     changed = padded(ds.isel(video=list(order)), n_padding)
+    changed = changed.assign(features=changed.features.astype(dtype))
     if chunks:
         changed = changed.chunk(video=chunks[0], frame=chunks[1])
     found = summarize(changed, stats, by=by, unit=unit)
@@ -147,14 +149,16 @@ def test_summarize__of_a_selection_from_a_store(ds, tmp_path, frame):
     )
 
 
-def test_summarize__affine(ds):
-    changed = ds.assign(features=ds.features.astype("f8") * -3 + 10)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(scale=st.floats(0.01, 100), shift=st.floats(-10, 10))
+def test_summarize__affine(ds, scale, shift):
+    changed = ds.assign(features=ds.features.astype("f8") * -scale + shift)
     a, b = (summarize(d, ("mean", "std", "sem", "median", "min", "max"), by="condition") for d in (ds, changed))
     for name in ("mean", "median"):
-        np.testing.assert_allclose(b[name], -3 * a[name] + 10)
+        np.testing.assert_allclose(b[name], -scale * a[name] + shift, rtol=1e-9, atol=1e-9)
     for name in ("std", "sem"):
-        np.testing.assert_allclose(b[name], 3 * a[name])
-    np.testing.assert_allclose(b["min"], -3 * a["max"] + 10)
+        np.testing.assert_allclose(b[name], scale * a[name], rtol=1e-6)
+    np.testing.assert_allclose(b["min"], -scale * a["max"] + shift, rtol=1e-9, atol=1e-9)
 
 
 def test_summarize__missing_values_neither_spread_nor_hide(ds):
@@ -264,6 +268,12 @@ def test_summarize__n_eff(ds):
 def test_summarize__bad_options(ds, options, message):
     with pytest.raises(InputError, match=message):
         summarize(ds, **options)
+
+
+@pytest.mark.parametrize("option", ["by", "unit"])
+def test_summarize__several_coordinates_at_once(ds, option):
+    with pytest.raises(InputError, match=r"found \['condition', 'subject'\]; expected the name of one coordinate"):
+        summarize(ds, **{option: ["condition", "subject"]})
 
 
 def test_summarize__nothing_to_summarize(ds):

@@ -208,6 +208,7 @@ def test_ttest__no_variance_and_too_few_values(ds):
         ({"by": "site", "groups": ["Bonn", "Bonn"]}, "expected two different levels"),
         ({"by": "site"}, "found 4 levels of 'site' .Aachen, Bonn, Celle, Essen.; expected two"),
         ({"by": "site", "groups": ["Bon", "Celle"]}, "unknown level of 'site' 'Bon' .did you mean 'Bonn'"),
+        ({"by": ["site", "task"]}, "expected the name of one coordinate"),
         ({"by": "sit"}, "unknown coordinate of videos 'sit' .did you mean 'site'"),
         ({"by": "task", "unit": "subject"}, "found several values of 'task' within a subject"),
         ({"correction": "holmes"}, "unknown correction 'holmes' .did you mean 'holm'"),
