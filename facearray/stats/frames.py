@@ -77,8 +77,8 @@ class FrameSums:
 
     def add(self, rows: slice | NDArray[np.intp], other: FrameSums) -> None:
         """Add the statistics of other frames of some rows, each row once (Chan, Golub and LeVeque 1983)."""
-        if other.n.shape[1:] != self.n.shape[1:]:
-            self.n = np.broadcast_to(self.n, self.mean.shape).copy() if self.n.shape != self.mean.shape else self.n
+        if self.n.shape[1:] == (1, 1) != other.n.shape[1:]:
+            self.n = np.broadcast_to(self.n, self.mean.shape).copy()
         n = self.n[rows].copy()
         self.n[rows] = total = n + other.n
         if n.any():

@@ -195,7 +195,7 @@ def _spread(square_rare: Array, square: Array, rare: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Rest:
-    """What is said about residuals (n, m): sums of squares (m,), with weights (k, m), and whether there are any.
+    """What is said about residuals (n, m): sums of squares (m,), with weights (w, m), and whether they are rounding.
 
     ``values`` are the residuals themselves, or None where they are not kept.
     """
@@ -206,11 +206,11 @@ class _Rest:
     values: Array | None
 
     @classmethod
-    def of(cls, y: Array, U: Array, coordinates: Array, weights: Array | None, *, keep: bool) -> _Rest:
-        """Take the part of the outcomes (n, m) that lies in a basis (n, r) away, some rows at a time."""
+    def of(cls, y: Array, U: Array, coordinates: Array, weights: Array, *, keep: bool) -> _Rest:
+        """Take the part of outcomes (n, m) that lies in a basis (n, r) away, some rows at a time; weights are (n, w)."""
         m = y.shape[1]
         square, largest, largest_outcome = np.zeros(m), np.zeros(m), np.zeros(m)
-        weighted = np.zeros((0 if weights is None else weights.shape[1], m))
+        weighted = np.zeros((weights.shape[1], m))
         parts = []
         step = max(1, _CACHE_BYTES // max(1, 8 * m))
         for start in range(0, len(y), step):
@@ -219,7 +219,7 @@ class _Rest:
             square += np.einsum("ij,ij->j", rest, rest)
             np.maximum(largest, np.abs(rest).max(axis=0), out=largest)
             np.maximum(largest_outcome, np.abs(y[here]).max(axis=0), out=largest_outcome)
-            if weights is not None:
+            if weights.shape[1]:
                 weighted += weights[here].T @ rest**2
             if keep:
                 parts.append(rest)
