@@ -151,7 +151,8 @@ def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit
         n[columns] = len(x)
         U, basis = basis_of_rows(x)
         coordinates = U.T @ y
-        rare = _rare_values(x)
+        two_values = _has_two_values(x)
+        rare = _rare_values(x[:, two_values])
         weights = np.concatenate([_hc3_weights(U, basis) if hc3 else x[:, :0], rare], axis=1)
         rest = _Rest.of(y, U, coordinates, weights, keep=residuals)
         undetermined = ~basis.estimable[:, None]
@@ -159,7 +160,7 @@ def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit
         df[:, columns] = np.where(undetermined, np.nan, len(x) - basis.rank)
         variance = rest.weighted[:k] if hc3 else _variance(basis, rest.square, len(x))
         in_rare = rest.weighted[-rare.shape[1] :] if rare.shape[1] else rest.weighted[:0]
-        spread[np.ix_(_has_two_values(x), columns)] = _spread(in_rare, rest.square, rare)
+        spread[np.ix_(two_values, columns)] = _spread(in_rare, rest.square, rare)
         if hc3:
             robust_df[:, columns] = _hc3_df(U, basis)[:, None]
         se[:, columns] = np.where(undetermined | rest.is_rounding, np.nan, np.sqrt(variance))
@@ -177,11 +178,10 @@ def _has_two_values(X: Array) -> NDArray[np.bool_]:
     return found
 
 
-def _rare_values(X: Array) -> Array:
-    """Rows (n, g) with the rarer value of each column that has two, as 0 and 1."""
-    two = X[:, _has_two_values(X)]
+def _rare_values(two: Array) -> Array:
+    """Rows with the rarer value of columns (n, g) that have two values, as 0 and 1."""
     low = two == two.min(axis=0, initial=np.inf)
-    rare: Array = np.where(low.sum(axis=0) <= len(X) / 2, low, ~low).astype(np.float64)
+    rare: Array = np.where(low.sum(axis=0) <= len(two) / 2, low, ~low).astype(np.float64)
     return rare
 
 
@@ -207,7 +207,7 @@ class _Rest:
 
     @classmethod
     def of(cls, y: Array, U: Array, coordinates: Array, weights: Array, *, keep: bool) -> _Rest:
-        """Take the part of outcomes (n, m) that lies in a basis (n, r) away, some rows at a time; weights are (n, w)."""
+        """Take the part of outcomes (n, m) that lies in a basis (n, r) away, some rows at a time; weights (n, w)."""
         m = y.shape[1]
         square, largest, largest_outcome = np.zeros(m), np.zeros(m), np.zeros(m)
         weighted = np.zeros((weights.shape[1], m))
