@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# on a busy machine an example takes any time
+settings.register_profile("facearray", deadline=None)
+settings.load_profile("facearray")
 
 # several tests, and other people's, share the cores; the libraries read these when they are first imported
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
