@@ -59,6 +59,7 @@ class DatasetAccessor(DataArrayAccessor):
     summarize = Method("facearray.stats")
     regress = Method("facearray.stats")
     ttest = Method("facearray.stats")
+    decode = Method("facearray.stats")
     missingness = Method("facearray.stats")
     pose_confound = Method("facearray.stats")
     action_units = Method("facearray.models")

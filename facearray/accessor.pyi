@@ -10,6 +10,8 @@ import xarray as xr
 from distributed import Client
 
 from facearray.models.au_map import AUMap
+from facearray.stats.decoding.request import Missing, Scoring, Sets
+from facearray.stats.decoding.result import Decoding
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
 from facearray.stats.units import Weights
@@ -136,6 +138,26 @@ class DatasetAccessor(DataArrayAccessor):
         threshold: float | None = None,
     ) -> xr.Dataset:
         """Test means of features against a number, in pairs, or between two groups."""
+    def decode(
+        self,
+        y: str,
+        X: Sets = "aus",
+        *,
+        model: Any,
+        cv: Any = 10,
+        groups: str | None = None,
+        unit: str = "video",
+        scoring: Scoring = None,
+        permutations: int = 0,
+        repeats: int = 1,
+        seed: int = 0,
+        client: Client | None = None,
+        missing: Missing = "exclude",
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        threshold: float | None = None,
+    ) -> Decoding:
+        """Predict a condition, or a number, from features of units that the model has not seen."""
     def missingness(self, by: str, *, unit: str = "video", n_permutations: int = 10000, seed: int = 0) -> xr.Dataset:
         """Test whether the share of frames with a face differs between groups."""
     def pose_confound(

@@ -1,6 +1,8 @@
 """Group statistics on detections: labelled, lazy until a result has to be small, and by units that are independent."""
 
 from facearray.stats.corrections import adjust
+from facearray.stats.decode import decode
+from facearray.stats.decoding.result import Decoding
 from facearray.stats.describe import describe
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
@@ -10,8 +12,10 @@ from facearray.stats.ttest import ttest
 from facearray.stats.units import UnitValues, unit_values
 
 __all__ = [
+    "Decoding",
     "UnitValues",
     "adjust",
+    "decode",
     "describe",
     "missingness",
     "pose_confound",

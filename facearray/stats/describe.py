@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
+
+if TYPE_CHECKING:
+    from facearray.stats.decoding.result import Decoding
 
 __all__ = ["describe"]
 
@@ -39,13 +42,14 @@ _TESTS = {
 }
 
 
-def describe(result: xr.Dataset, *, alpha: float = 0.05) -> str:
+def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
     """Put the result of a test into words, as for the results section of a paper.
 
     Parameters
     ----------
     result
-        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features.
+        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features; or
+        from `facearray.stats.decode`.
     alpha
         Level below which an adjusted p value is significant.
 
@@ -53,8 +57,8 @@ def describe(result: xr.Dataset, *, alpha: float = 0.05) -> str:
     -------
     str
         What was tested and how; every significant feature with its statistic, degrees of freedom, p, adjusted p,
-        effect and confidence interval; of which population the units are a sample; what was excluded, and what has to
-        be known before the numbers are trusted.
+        effect and confidence interval, or every feature set with its score, chance level and p; of which population
+        the units are a sample; what was excluded, and what has to be known before the numbers are trusted.
 
     Raises
     ------
@@ -78,11 +82,15 @@ def describe(result: xr.Dataset, *, alpha: float = 0.05) -> str:
     >>> print(describe(ttest(ds, "condition")).splitlines()[1])
     1 of 1 feature differed at alpha = .05: AU12: difference = 4, 95% CI [1.73, 6.27], t(4.00) = 4.90, ...
     """
-    writers: dict[str, Callable[[xr.Dataset, float], Iterator[str]]] = {"regress": _regression, "ttest": _ttest}
+    writers: dict[str, Callable[[Any, float], Iterator[str]]] = {
+        "regress": _regression,
+        "ttest": _ttest,
+        "decode": _decoding,
+    }
     method = result.attrs.get("method")
     if method not in writers:
         raise InputError(
-            f"found a result of method {method!r}; expected the Dataset that one of {', '.join(writers)} returned; "
+            f"found a result of method {method!r}; expected what one of {', '.join(writers)} returned; "
             "keep its attributes (xarray.set_options(keep_attrs=True))"
         )
     return "\n".join([*writers[method](result, alpha), *_context(result)])
@@ -130,6 +138,38 @@ def _model(attrs: dict[str, Any]) -> str:
     if attrs.get("link") == "logit":
         return model.replace("ordinary least squares", "fractional logit models (quasi-likelihood)")
     return model
+
+
+def _decoding(result: Decoding, alpha: float) -> Iterator[str]:
+    attrs = result.attrs
+    classes = f" ({', '.join(attrs['classes'])})" if "classes" in attrs else ""
+    groups = f" in {attrs['n_groups']} groups of {attrs['groups']}" if "groups" in attrs else ""
+    yield (
+        f"{attrs['y']}{classes} predicted by {attrs['model']} (n = {attrs['n']} {attrs['unit']}s{groups}; "
+        f"cross-validation: {attrs['cv']}; score: {attrs['scoring']})."
+    )
+    if "permuted" in attrs:
+        kind = f"all {attrs['n_permutations']}" if attrs["permutations_exact"] else f"{attrs['n_permutations']} random"
+        several = f"; adjusted p: largest score of {attrs['family']}" if len(result.feature_sets) > 1 else ""
+        yield (
+            f"p: share of {kind} permutations of {attrs['y']} {attrs['permuted']} with a score at least as large, "
+            f"smallest possible {attrs['p_min']:.2g}{several}. Significant at alpha = {_decimal(alpha, 2)}: "
+            f"{', '.join(_significant(result, alpha)) or 'none'}."
+        )
+    for row in result.to_dataframe().to_dict("records"):
+        words = [f"mean score = {row['score']:.3f}", f"chance = {row['chance']:.3f}"]
+        if "p_value" in row:
+            words.append(_p("p", row["p_value"]))
+            if len(result.feature_sets) > 1:
+                words.append(_p("adjusted p", row["p_adjusted"]))
+        n = row["n_features"]
+        yield f"{row['feature_set']} ({n} feature{'s' * (n != 1)}): {', '.join(words)}."
+
+
+def _significant(result: Decoding, alpha: float) -> list[str]:
+    if result.p_adjusted is None:
+        return []
+    return [str(name) for name in result.p_adjusted["feature_set"][(result.p_adjusted <= alpha).to_numpy()].to_numpy()]
 
 
 def _features(n: int) -> str:
@@ -189,7 +229,7 @@ def _decimal(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".removeprefix("0")
 
 
-def _context(result: xr.Dataset) -> Iterator[str]:
+def _context(result: xr.Dataset | Decoding) -> Iterator[str]:
     attrs = result.attrs
     yield f"Units: {attrs['population']}."
     if "seed" in attrs:

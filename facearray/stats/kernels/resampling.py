@@ -28,6 +28,8 @@ __all__ = [
     "Signs",
     "Slope",
     "TwoSample",
+    "chunks_of_draws",
+    "draw_chunk",
     "permutation_test",
 ]
 
@@ -164,6 +166,17 @@ class Labels:
         """Draw some of them."""
         dealt: Array = self.x[Orders(len(self.x), self.blocks).draw(rng, size)]
         return dealt
+
+
+def chunks_of_draws(n_permutations: int) -> Sequence[int]:
+    """Numbers of the chunks that draws come in."""
+    return range(math.ceil(n_permutations / _CHUNK))
+
+
+def draw_chunk(arrangements: Arrangements, seed: int, chunk: int, n_permutations: int) -> NDArray[Any]:
+    """Draw the arrangements of one chunk, the same whoever draws it."""
+    size = min(_CHUNK, n_permutations - chunk * _CHUNK)
+    return arrangements.draw(np.random.default_rng([seed, chunk]), _CHUNK)[:size]
 
 
 def _ratio(numerator: Array, variance: Array) -> Array:
@@ -360,7 +373,7 @@ def permutation_test(
     if exact:
         counts = [counter.count(chunk) for chunk in arrangements.all()]
     else:
-        chunks: Sequence[int] = range(math.ceil(n_permutations / _CHUNK))
+        chunks = chunks_of_draws(n_permutations)
         counts = [counter.draw(i) for i in chunks] if client is None else _spread(counter, chunks, client)
     larger, larger_max, n = (sum(parts) for parts in zip(*counts, strict=True))
     p, p_max = (count / n if exact else (1 + count) / (1 + n) for count in (larger, larger_max))
@@ -378,9 +391,7 @@ class _Counter:
 
     def draw(self, chunk: int) -> tuple[Any, Any, int]:
         """Draw a chunk and count in it."""
-        size = min(_CHUNK, self.n_permutations - chunk * _CHUNK)
-        rng = np.random.default_rng([self.seed, chunk])
-        return self.count(self.arrangements.draw(rng, _CHUNK)[:size])
+        return self.count(draw_chunk(self.arrangements, self.seed, chunk, self.n_permutations))
 
     def count(self, arrangements: NDArray[Any]) -> tuple[Any, Any, int]:
         """Count the statistics that are at least as large as the observed ones, each and the largest."""

@@ -87,6 +87,6 @@ def test_describe__ttest(ds):
 
 def test_describe__something_else(ds):
     with pytest.raises(
-        InputError, match="found a result of method None; expected the Dataset that one of regress, ttest"
+        InputError, match="found a result of method None; expected what one of regress, ttest, decode returned"
     ):
         describe(ds)

@@ -1,0 +1,1 @@
+"""Parts of `facearray.stats.decode`."""

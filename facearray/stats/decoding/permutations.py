@@ -1,0 +1,235 @@
+"""Scores of the same models when the targets are dealt out to the units anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facearray.stats.decoding.fit import Scorer, fit_model
+from facearray.stats.decoding.folds import Folds, Split
+from facearray.stats.decoding.request import Request
+from facearray.stats.decoding.sample import Sample
+from facearray.stats.kernels.discriminant import Discriminant
+from facearray.stats.kernels.ols import Array
+from facearray.stats.kernels.resampling import (
+    MAX_ARRANGEMENTS,
+    Arrangements,
+    Labels,
+    chunks_of_draws,
+    draw_chunk,
+)
+
+__all__ = ["GroupLabels", "Null", "Scores", "arrangements_of", "discriminant_tolerance", "null_scores", "p_values"]
+
+#: Permutations that are one task of a Dask client.
+_PART = 32
+
+#: A score that is smaller than the observed one by no more than this share is as large: rounding differs.
+_TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class GroupLabels:
+    """Targets (n,) that are the same within each group, dealt out to whole groups anew."""
+
+    y: Array
+    groups: NDArray[np.intp]
+
+    @property
+    def _of_groups(self) -> Labels:
+        _, first = np.unique(self.groups, return_index=True)
+        return Labels(self.y[first])
+
+    def count(self) -> int:
+        """Count them."""
+        return self._of_groups.count()
+
+    def all(self) -> Iterator[Array]:
+        """Give all of them."""
+        for chunk in self._of_groups.all():
+            yield chunk[:, self.groups]
+
+    def draw(self, rng: np.random.Generator, size: int) -> Array:
+        """Draw some of them."""
+        dealt: Array = self._of_groups.draw(rng, size)[:, self.groups]
+        return dealt
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """Scores (m, n_set) of arrangements, whether these are all there are, and how they were made."""
+
+    scores: Array
+    exact: bool
+    n_possible: int
+    scheme: str
+
+    @property
+    def p_min(self) -> float:
+        """The smallest p value that could have been found."""
+        drawn = len(self.scores) + (not self.exact)
+        return max(1 / drawn, 1 / self.n_possible)
+
+
+def arrangements_of(sample: Sample, request: Request) -> tuple[Arrangements, str]:
+    """Find the arrangements of the targets that are as likely as the observed one, and say which they are."""
+    y: Array = (sample.y if sample.codes is None else sample.codes).astype(np.float64)
+    if sample.groups is None:
+        return Labels(y), f"between {request.unit}s"
+    _, first = np.unique(sample.groups, return_index=True)
+    if (y[first][sample.groups] == y).all():
+        return GroupLabels(y, sample.groups), f"between whole groups of {request.groups}"
+    return Labels(y, sample.groups), f"between {request.unit}s within {request.groups}"
+
+
+def discriminant_tolerance(model: Any, request: Request) -> float | None:
+    """Tolerance of a linear discriminant analysis whose fits can be shared; None for any other model or score.
+
+    Scaling each feature by a positive number changes none of its predictions: a StandardScaler may stand before.
+    """
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if request.scoring not in (None, "accuracy"):
+        return None
+    if type(model) is Pipeline:
+        *before, (_, model) = model.steps
+        if any(step not in (None, "passthrough") and type(step) is not StandardScaler for _, step in before):
+            return None
+    if type(model) is not LinearDiscriminantAnalysis:
+        return None
+    options = model.get_params()
+    plain = all(options[name] is None for name in ("shrinkage", "priors", "n_components", "covariance_estimator"))
+    return float(options["tol"]) if plain and options["solver"] == "svd" and options["tol"] > 0 else None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of models under other targets: all that a worker needs to compute them."""
+
+    X: dict[str, Array]
+    classes: NDArray[Any] | None
+    model: Any
+    folds: Folds
+    scorer: Scorer
+    tolerance: float | None
+
+    def __call__(self, arrangements: Array) -> Array:
+        """Mean scores over folds (d, n_set) for d rows of targets, of classes their codes."""
+        if self.classes is None:
+            return np.array([self._of_one(y) for y in arrangements])
+        codes = arrangements.astype(np.intp)
+        held_out = None if self.tolerance is None else self.folds.held_out(codes)
+        if held_out is None:
+            return np.array([self._of_one(self.classes[row]) for row in codes])
+        return np.stack([self._of_discriminant(X, codes, held_out) for X in self.X.values()], axis=1)
+
+    def _of_one(self, y: NDArray[Any]) -> list[float]:
+        splits = self.folds.split(y)
+        return [float(np.mean([self._score(X, y, split) for split in splits])) for X in self.X.values()]
+
+    def _score(self, X: Array, y: NDArray[Any], split: Split) -> float:
+        train, test = split
+        fitted = self._fitted(X, y, train)
+        try:
+            return self.scorer(fitted, X[test], y[test])
+        except ValueError:
+            if self.classes is None or len(fitted.classes_) > 1:
+                raise
+            return np.nan  # the score is undefined for a model that knows one class
+
+    def _fitted(self, X: Array, y: NDArray[Any], train: NDArray[np.intp]) -> Any:
+        model = self.model
+        if self.classes is not None and len(np.unique(y[train])) < 2:
+            # Other targets can leave a training set with one class, for which most classifiers refuse to be fitted.
+            from sklearn.dummy import DummyClassifier
+
+            model = DummyClassifier(strategy="prior")
+        return fit_model(model, X[train], y[train], "permuted targets")
+
+    def _of_discriminant(self, X: Array, codes: NDArray[np.intp], held_out: NDArray[np.bool_]) -> Array:
+        """Accuracies by fits that share their work; those that rounding could decide are left to scikit-learn."""
+        n_classes = 0 if self.classes is None else len(self.classes)
+        predicted, sure = Discriminant(X, self.tolerance or 0).predict(codes, held_out, n_classes)
+        for i, fold in np.argwhere(~sure):
+            test = held_out[i, fold]
+            with np.errstate(invalid="ignore"):  # a share of the variance between equal means, which predicts nothing
+                fitted = self._fitted(X, codes[i], np.flatnonzero(~test))
+            predicted[i, fold, test] = fitted.predict(X[test])
+        right = ((predicted == codes[:, None]) & held_out).sum(axis=2)
+        accuracies: Array = (right / held_out.sum(axis=2)).mean(axis=1)
+        return accuracies
+
+
+def null_scores(scores: Scores, sample: Sample, request: Request, client: Any) -> Null:
+    """Scores of all arrangements where no more are asked for than there are, else of draws."""
+    arrangements, scheme = arrangements_of(sample, request)
+    possible = arrangements.count()
+    exact = possible <= min(request.permutations, MAX_ARRANGEMENTS)
+    draws = Draws(scores, arrangements, request.seed, request.permutations)
+    if client is None:
+        chunks = chunks_of_draws(request.permutations)
+        found = [scores(part) for part in arrangements.all()] if exact else [draws(chunk) for chunk in chunks]
+    else:
+        found = _spread(draws, exact, client)
+    return Null(np.concatenate(found), exact, possible, scheme)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Scores of draws, chunk by chunk, or of a part of a chunk."""
+
+    scores: Scores
+    arrangements: Arrangements
+    seed: int
+    n: int
+
+    def __call__(self, chunk: int, part: slice = slice(None)) -> Array:
+        """Draw a chunk and compute the scores of a part of it."""
+        return self.scores(draw_chunk(self.arrangements, self.seed, chunk, self.n)[part])
+
+
+def _spread(draws: Draws, exact: bool, client: Any) -> list[Array]:
+    shared = client.scatter(draws, broadcast=True)
+    if exact:
+        parts = [part[i : i + _PART] for part in draws.arrangements.all() for i in range(0, len(part), _PART)]
+        futures = [client.submit(_of_all, shared, part, pure=False) for part in parts]
+    else:
+        size = len(draw_chunk(draws.arrangements, draws.seed, 0, draws.n))
+        slices = [slice(i, i + _PART) for i in range(0, size, _PART)]
+        tasks = [
+            (chunk, part)
+            for chunk in chunks_of_draws(draws.n)
+            for part in slices
+            if chunk * size + part.start < draws.n
+        ]
+        futures = [client.submit(_of_draws, shared, *task, pure=False) for task in tasks]
+    return list(client.gather(futures))
+
+
+def _of_all(draws: Draws, part: Array) -> Array:
+    return draws.scores(part)
+
+
+def _of_draws(draws: Draws, chunk: int, part: slice) -> Array:
+    return draws(chunk, part)
+
+
+def p_values(null: Null, observed: Array) -> tuple[Array, Array]:
+    """Find p of each set, and of the family of all sets by the largest score.
+
+    Scores at least as large as the observed one count, undefined ones too. p is their share where ``null`` has all
+    arrangements, the observed one among them; else (1 + b) / (1 + m).
+    """
+    least = observed - _TIE * np.abs(observed)
+    scores = np.where(np.isnan(null.scores), np.inf, null.scores)
+    largest = np.where(np.isnan(observed), -np.inf, scores).max(axis=1)
+    counts = (scores >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0)
+    more = int(not null.exact)
+    p, p_max = (np.where(np.isnan(observed), np.nan, (b + more) / (len(scores) + more)) for b in counts)
+    return p, p_max
