@@ -70,7 +70,7 @@ def fit_model(model: Any, X: Array, y: NDArray[Any], what: str) -> Any:
 
     try:
         return clone(model).fit(X, y)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # the latter of scikit-learn's discriminant, for constant features
         raise InputError(f"found a model that cannot be fitted to {what}: {error}") from error
 
 
@@ -87,8 +87,12 @@ def fit_fold(
     """Fit a model to the training set, and let it predict the test set."""
     train, test = split
     fitted = fit_model(model, X[train], y[train], what)
+    try:
+        score = float(scorer(fitted, X[test], y[test]))
+    except ValueError as error:
+        raise InputError(f"found a model that cannot be scored on {what}: {error}") from error
     by_group = {} if groups is None else group_scores(fitted, X[test], y[test], groups[test], scorer)
-    return FoldFit(fitted, float(scorer(fitted, X[test], y[test])), outputs(fitted, X[test], classes), by_group)
+    return FoldFit(fitted, score, outputs(fitted, X[test], classes), by_group)
 
 
 def group_scores(fitted: Any, X: Array, y: NDArray[Any], groups: NDArray[np.intp], scorer: Scorer) -> dict[int, float]:

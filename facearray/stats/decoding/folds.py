@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,8 +53,11 @@ class Folds:
     def split(self, y: NDArray[Any]) -> list[Split]:
         """Training and test set of each fold for targets (n,)."""
         try:
-            splits = self.splitter.split(np.zeros((self.n, 1)), y, self.groups)
-            return [(np.asarray(train), np.asarray(test)) for train, test in splits]
+            with warnings.catch_warnings():
+                # whether groups are kept whole is checked on the folds themselves
+                warnings.filterwarnings("ignore", "The groups parameter is ignored")
+                splits = self.splitter.split(np.zeros((self.n, 1)), y, self.groups)
+                return [(np.asarray(train), np.asarray(test)) for train, test in splits]
         except ValueError as error:
             raise InputError(f"found folds that cannot be made, {self.splitter!r}: {error}") from error
 
@@ -118,6 +122,11 @@ def make_folds(sample: Sample, request: Request) -> Folds:
     for i, (train, test) in enumerate(folds.split(sample.y)):
         if not len(train) or not len(test):
             raise InputError(f"found an empty training or test set in fold {i} of {request.cv!r}")
+        if sample.groups is not None and np.isin(sample.groups[test], sample.groups[train]).any():
+            raise InputError(
+                f"found groups of {request.groups!r} in both training and test set of fold {i}; expected folds that "
+                "keep groups whole: pass a splitter such as GroupKFold, or leave groups out"
+            )
         if sample.codes is not None and len(np.unique(sample.codes[train])) < 2:
             raise InputError(
                 f"found a single class of {request.y!r} in the training set of fold {i}; expected at least two: use "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.errors import InputError
 from facearray.stats.decoding.fit import Scorer, fit_model
 from facearray.stats.decoding.folds import Folds, Split
 from facearray.stats.decoding.request import Request
@@ -110,7 +111,10 @@ def discriminant_tolerance(model: Any, request: Request) -> float | None:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of models under other targets: all that a worker needs to compute them."""
+    """Scores of models under other targets: all that a worker needs to compute them.
+
+    A score is NaN where a model cannot be fitted to other targets, or where it is undefined.
+    """
 
     X: dict[str, Array]
     classes: NDArray[Any] | None
@@ -136,12 +140,14 @@ class Scores:
     def _score(self, X: Array, y: NDArray[Any], split: Split) -> float:
         train, test = split
         fitted = self._fitted(X, y, train)
+        if fitted is None:
+            return np.nan
         try:
             return self.scorer(fitted, X[test], y[test])
         except ValueError:
             if self.classes is None or len(fitted.classes_) > 1:
                 raise
-            return np.nan  # the score is undefined for a model that knows one class
+            return np.nan  # for a model that knows one class
 
     def _fitted(self, X: Array, y: NDArray[Any], train: NDArray[np.intp]) -> Any:
         model = self.model
@@ -150,7 +156,10 @@ class Scores:
             from sklearn.dummy import DummyClassifier
 
             model = DummyClassifier(strategy="prior")
-        return fit_model(model, X[train], y[train], "permuted targets")
+        try:
+            return fit_model(model, X[train], y[train], "permuted targets")
+        except InputError:
+            return None
 
     def _of_discriminant(self, X: Array, codes: NDArray[np.intp], held_out: NDArray[np.bool_]) -> Array:
         """Accuracies by fits that share their work; those that rounding could decide are left to scikit-learn."""
@@ -160,9 +169,11 @@ class Scores:
             test = held_out[i, fold]
             with np.errstate(invalid="ignore"):  # a share of the variance between equal means, which predicts nothing
                 fitted = self._fitted(X, codes[i], np.flatnonzero(~test))
-            predicted[i, fold, test] = fitted.predict(X[test])
-        right = ((predicted == codes[:, None]) & held_out).sum(axis=2)
-        accuracies: Array = (right / held_out.sum(axis=2)).mean(axis=1)
+            if fitted is not None:
+                predicted[i, fold, test] = fitted.predict(X[test])
+                sure[i, fold] = True
+        right = ((predicted == codes[:, None]) & held_out).sum(axis=2) / held_out.sum(axis=2)
+        accuracies: Array = np.where(sure, right, np.nan).mean(axis=1)
         return accuracies
 
 

@@ -172,7 +172,7 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
         "population": population_of(sample, request),
         "excluded": sample.rows.excluded,
         "missing": request.missing,
-        "notes": _notes(sample, request, splits),
+        "notes": _notes(sample, request, splits, null),
     }
     if sample.classes is not None and sample.codes is not None:
         sizes = np.bincount(sample.codes, minlength=len(sample.classes)).tolist()
@@ -211,7 +211,7 @@ def _scoring_name(request: Request) -> str:
     return getattr(request.scoring, "__name__", str(request.scoring))
 
 
-def _notes(sample: Sample, request: Request, splits: list[Split]) -> list[str]:
+def _notes(sample: Sample, request: Request, splits: list[Split], null: Null | None) -> list[str]:
     notes = []
     least = min(len(train) for train, _ in splits)
     wide = [f"{name} ({len(features)})" for name, features in request.sets.items() if len(features) >= least]
@@ -230,6 +230,9 @@ def _notes(sample: Sample, request: Request, splits: list[Split]) -> list[str]:
         if lacking:
             notes.append(f"a class is missing from the training set of folds {some(lacking)}")
     untested = sample.n - len(np.unique(np.concatenate([test for _, test in splits])))
+    undefined = 0 if null is None else int(np.isnan(null.scores).any(axis=1).sum())
+    if undefined:
+        notes.append(f"{undefined} permutations have no score for some feature set, and count as at least as large")
     if untested:
         notes.append(f"{untested} {request.unit}s are in no test set")
     return notes

@@ -217,8 +217,8 @@ def _check_groups(rows: UnitRows, groups: NDArray[np.intp], request: Request) ->
         _, video = levels(rows.labels)
         first = np.zeros(video.max() + 1, dtype=np.intp)
         first[video] = groups
-        split = np.unique(rows.labels[first[video] != groups].astype(str))
-        if len(split):
+        split = sorted(set(rows.labels[first[video] != groups].tolist()))
+        if split:
             raise InputError(
                 f"found frames of one video in several groups of {request.groups!r} ({some(split)}); expected the "
                 "frames of a video together: groups='video', or a coordinate on video"

@@ -146,7 +146,7 @@ class Discriminant:
     def _by_total_scatter(self, fits: _Fits) -> tuple[Index, Mask]:
         """For fewer dimensions than the training set leaves within classes."""
         z, r = self._z, self._z.shape[1]
-        if self._least == 0 or r > (fits.n_train - fits.n_classes).max():
+        if not r or self._least == 0 or r > (fits.n_train - fits.n_classes).max():
             return fits.unsure
         sums = fits.members @ z
         held_out = fits.held_out(z)
@@ -201,7 +201,7 @@ class Discriminant:
         except np.linalg.LinAlgError:
             return fits.unsure
         kept = s > self.tol
-        clear &= ((s > _APART * self.tol) | (s < self.tol / _APART)).all(axis=1)
+        clear &= kept.any(axis=1) & ((s > _APART * self.tol) | (s < self.tol / _APART)).all(axis=1)
         axes = Vt.swapaxes(1, 2) * np.where(kept, 1 / np.where(kept, s, 1), 0)[:, None]
         classes, decided = fits.decide_whitened(all_units @ axes, self.tol)
         return classes, clear & decided

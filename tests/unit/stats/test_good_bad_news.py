@@ -10,12 +10,27 @@ import pytest
 import statsmodels.api as sm
 import xarray as xr
 from scipy import stats
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.model_selection import StratifiedKFold, cross_val_predict, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.multitest import multipletests
 
 import facearray as fa
+from facearray.stats.kernels.resampling import Labels, draw_chunk
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 AUS = list(fa.schema.feature_names("aus"))
+POSES = ["Pitch", "Roll", "Yaw"]
+EMOTIONS = {
+    "Anger": "anger",
+    "Disgust": "disgust",
+    "Fear": "fear",
+    "Happy": "happiness",
+    "Sad": "sadness",
+    "Surprise": "surprise",
+    "Neutral": "neutral",
+}
 
 pytestmark = pytest.mark.skipif(
     not (SHARED / "good_bad_news").is_dir(), reason="the detections are not on this machine"
@@ -32,9 +47,9 @@ def ds(monkeypatch) -> xr.Dataset:
 def table() -> pd.DataFrame:
     """One row a frame, as py-feat wrote it."""
     folder = SHARED / "good_bad_news"
-    columns = ["Pitch", *AUS]
+    columns = [*POSES, *EMOTIONS, *AUS]
     clips = {f"{p.stem}.mp4": pd.read_csv(p, usecols=columns) for p in sorted(folder.glob("0*.csv"))}
-    frames = pd.concat(clips, names=["video"]).reset_index("video")
+    frames = pd.concat(clips, names=["video"]).reset_index("video").rename(columns=EMOTIONS)
     attributes = pd.read_csv(folder / "clip_attrs.csv", dtype={"clipN": str})
     condition = dict(zip(attributes["clipN"] + ".mp4", attributes["class"], strict=True))
     return frames.assign(condition=frames["video"].map(condition).map({"gn": "goodNews", "ists": "badNews"}))
@@ -149,3 +164,71 @@ def test_regress__of_shares_is_statsmodels(ds, means):
         fit = model.fit(tol=1e-13, cov_type="cluster", cov_kwds={"groups": np.arange(20)})
         np.testing.assert_allclose(found.beta.sel(feature=au), fit.params, rtol=1e-6)
         np.testing.assert_allclose(found.se.sel(feature=au), fit.bse, rtol=1e-6)
+
+
+SETS = {
+    "Emotions": [*EMOTIONS.values()],
+    "Pose": POSES,
+    "AUs": AUS,
+    "Emotions + Pose": [*EMOTIONS.values(), *POSES],
+    "AUs + Pose": AUS + POSES,
+}
+
+
+@pytest.fixture
+def decoded(ds):
+    names = ["emotions", "poses", "aus", "emotions,poses", "aus,poses"]
+    sets = dict(zip(SETS, names, strict=True))
+    return ds.fex.decode("condition", sets, model=model(), cv=10, permutations=100)
+
+
+def model():
+    return make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
+
+
+def units(table, features):
+    """Values of the videos, from what the files hold in the precision that a Dataset has."""
+    # radians in the files, and a yaw that is positive to the other side
+    degrees = {name: np.rad2deg(1) * (-1 if name == "Yaw" else 1) for name in POSES}
+    values = table.set_index("video")[features]
+    values = (values * [degrees.get(name, 1) for name in features]).astype("f4").astype("f8")
+    means = values.groupby("video").mean()
+    return means.to_numpy(), table.groupby("video")["condition"].first().to_numpy(str)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_decode__is_scikit_learn_on_the_files(decoded, table, name):
+    X, condition = units(table, SETS[name])
+    folds = StratifiedKFold(10)
+    np.testing.assert_array_equal(
+        decoded.scores.sel(feature_set=name), cross_val_score(model(), X, condition, cv=folds)
+    )
+    decision = cross_val_predict(model(), X, condition, cv=folds, method="decision_function")
+    np.testing.assert_allclose(decoded.predictions.decision.sel(feature_set=name), decision, rtol=1e-6)
+    fitted = model().fit(X, condition)
+    np.testing.assert_array_equal(decoded.model[name].predict(X), fitted.predict(X))
+    w = fitted[-1].coef_[0] / fitted[0].scale_
+    np.testing.assert_allclose(decoded.coef.sel(feature_set=name, feature=SETS[name]), w, rtol=1e-6)
+    pattern = np.cov(X.T) @ w / np.var(X @ w, ddof=1)
+    np.testing.assert_allclose(decoded.pattern.sel(feature_set=name, feature=SETS[name]), pattern, rtol=1e-6)
+    assert decoded.chance.sel(feature_set=name) == 0.5
+
+
+def test_decode__patterns_show_the_difference_and_weights_do_not(decoded, table):
+    means = table.groupby(["condition", "video"])[AUS].mean().groupby("condition").mean()
+    difference = np.sign(means.loc["goodNews"] - means.loc["badNews"])
+    agree = [
+        (np.sign(a.sel(feature_set="AUs", feature=AUS)) == difference).sum() for a in (decoded.pattern, decoded.coef)
+    ]
+    assert agree[0] == 20
+    assert agree[1] < 15
+
+
+def test_decode__every_permutation_is_scikit_learn_on_the_files(decoded, table):
+    _, condition = units(table, AUS)
+    arrangements = Labels(np.searchsorted(["badNews", "goodNews"], condition).astype(float))
+    rows = np.array(["badNews", "goodNews"])[draw_chunk(arrangements, 0, 0, 100).astype(int)][:6]
+    for name, features in SETS.items():
+        X, _ = units(table, features)
+        null = [cross_val_score(model(), X, row, cv=StratifiedKFold(10)).mean() for row in rows]
+        np.testing.assert_allclose(decoded.null.sel(feature_set=name)[:6], null, rtol=1e-12)

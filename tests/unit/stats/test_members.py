@@ -24,3 +24,14 @@ def test_members__are_the_functions(recordings, name):
     function, method = getattr(fa.stats, name), getattr(ds.fex, name)
     assert inspect.unwrap(method) is function
     xr.testing.assert_identical(method(**ARGUMENTS[name]), function(ds, **ARGUMENTS[name]))
+
+
+def test_members__decode_is_the_function(recordings):
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    ds = recordings({f"{i}": 9 for i in range(8)}).assign_coords(condition=("video", list("abbabaab")))
+    options = {"model": LinearDiscriminantAnalysis(), "cv": 2, "permutations": 9}
+    assert inspect.unwrap(ds.fex.decode) is fa.stats.decode
+    method, function = ds.fex.decode("condition", **options), fa.stats.decode(ds, "condition", **options)
+    xr.testing.assert_identical(method.predictions, function.predictions)
+    xr.testing.assert_identical(method.null, function.null)
