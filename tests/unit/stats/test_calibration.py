@@ -1,6 +1,7 @@
-"""False-positive rates of every p value of `regress` and `ttest`, on simulated data without an effect.
+"""False-positive rates of every p value of `regress`, `ttest` and `decode`, on simulated data without an effect.
 
-Every simulated study is one feature of a Dataset, so that the public functions test all of them at once. The tests use
+Every simulated study is one feature of a Dataset, so that the public functions test all of them at once (for `decode`,
+some features next to one another). The tests use
 a few hundred studies; the slow one, and ``make calibrate``, which prints the table of docs/statistics.md, thousands.
 """
 
@@ -14,6 +15,7 @@ import pytest
 import xarray as xr
 from scipy.signal import lfilter
 
+from facearray.stats.decode import decode
 from facearray.stats.kernels.resampling import Labels, TwoSample, permutation_test
 from facearray.stats.regress import regress
 from facearray.stats.ttest import ttest
@@ -167,6 +169,46 @@ def test_calibration__effect_intervals_cover():
     assert abs(coverage(800) - 0.95) <= 3.5 * np.sqrt(0.05 * 0.95 / 800)
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.9])
+@pytest.mark.parametrize("name", ["decode, videos", "decode, people left out"])
+def test_calibration__decoding(name, rho):
+    assert decoding_rate(name, 60, rho) <= limit(60)
+
+
+#: Features of a decoded study, and studies that are decoded by the same permutations.
+DECODED, SAME_DRAWS = 4, 20
+
+
+def decoding_rate(name: str, n_studies: int, rho: float, effect: float = 0.0) -> float:
+    """Share of studies whose condition is decoded with p of at most .05, half of all videos or people being treated."""
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
+    people = name == "decode, people left out"
+    n = 10 if people else 20
+    ds = studies(n_studies * DECODED, n, n // 2, rho, effect=effect)
+    options: dict[str, object] = {"cv": 5}
+    if people:
+        ds = two_videos_a_person(ds)
+        options = {"cv": "leave_one_group_out", "groups": "person"}
+    names = ds.feature.values.reshape(n_studies, DECODED)
+    sets = {f"set {i}": features.tolist() for i, features in enumerate(names)}
+    p = []
+    for seed in range(0, n_studies, SAME_DRAWS):
+        some = dict(list(sets.items())[seed : seed + SAME_DRAWS])
+        model = LinearDiscriminantAnalysis()
+        found = decode(ds, "condition", some, model=model, permutations=199, seed=seed, **options)
+        p.extend(found.p_value.values)
+    return float((np.array(p) <= 0.05).mean())
+
+
+def two_videos_a_person(ds: xr.Dataset) -> xr.Dataset:
+    """Cut each video in two, which share what they have in common."""
+    halves = [ds.isel(frame=slice(i, i + FRAMES // 2)) for i in (0, FRAMES // 2)]
+    people = ("video", ds.video.values)
+    named = [h.assign_coords(video=[f"{v}{i}" for v in ds.video.values]) for i, h in enumerate(halves)]
+    return xr.concat([h.assign_coords(person=people) for h in named], "video")
+
+
 def family_wise(n_studies: int, n_features: int = 20) -> float:
     """Share of studies of correlated features with any max-T p value of at most .05; two groups of 5."""
     x = np.repeat([1.0, 0.0], 5)
@@ -207,6 +249,10 @@ def table(n_studies: int) -> Iterator[tuple[str, str, float, float]]:
             method = regression(link="logit")
             null, real = (rate(method(shares(n_studies, n_videos, n_treated, a, b, effect=e))) for e in (0.0, EFFECT))
             yield f"regress, link logit, {name}", f"{n_videos} videos, {n_treated} treated", null, real
+    for name, design in (("decode, videos", "20 videos"), ("decode, people left out", "10 people, 20 videos")):
+        for rho in (0.0, 0.5, 0.9):
+            found = [decoding_rate(name, n, rho, e) for n, e in ((n_studies, 0.0), (n_studies // 10, EFFECT))]
+            yield name, f"{design}, half treated, rho = {rho:g}", found[0], found[1]
     for name in (
         "regress, nonrobust",
         "regress, HC3",
@@ -224,7 +270,7 @@ def table(n_studies: int) -> Iterator[tuple[str, str, float, float]]:
 def test_calibration__full_table():
     wrong = []
     for name, design, null, _ in table(2000):
-        n_treated = int(design.split(", ")[1].split()[0])
+        n_treated = 10 if "half" in design else int(design.split(", ")[1].split()[0])
         if "standard deviation" in design and ("nonrobust" in name or "permutations" in name or "HC3" in name):
             continue
         if name.endswith("beta(.3, 3)"):
