@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from facearray import schema
-from facearray.stats.decoding.request import Missing, Request, Scoring, Sets, check, feature_sets, task_of
+from facearray.stats.decoding.request import Missing, Request, Scoring, Sets, check, feature_sets, task_of, with_seed
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.decoding.run import run
 from facearray.stats.decoding.sample import make_sample, one_face
@@ -71,7 +71,7 @@ def decode(
     repeats
         Of k-fold, each time with other folds, drawn by `seed`.
     seed
-        Of repeats and permutations.
+        Of repeats and permutations, and the ``random_state`` of every step of `model` that has none.
     client
         A Dask client that shares folds and permutations; the result is the same.
     missing
@@ -132,7 +132,7 @@ def decode(
     request = Request(
         y=y,
         sets=feature_sets(ds, X),
-        model=model,
+        model=with_seed(model, seed),
         task=task,
         cv=cv,
         groups=groups,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from facearray.stats.decoding.folds import Split
 from facearray.stats.decoding.request import Request, Scoring
 from facearray.stats.kernels.ols import Array
 
-__all__ = ["FoldFit", "Outputs", "chance_level", "fit_fold", "fit_model", "group_scores", "outputs", "scorer_of"]
+__all__ = ["FoldFit", "FoldFits", "Outputs", "chance_level", "fit_model", "group_scores", "outputs", "scorer_of"]
 
 Scorer = Callable[[Any, Array, NDArray[Any]], float]
 
@@ -74,25 +74,31 @@ def fit_model(model: Any, X: Array, y: NDArray[Any], what: str) -> Any:
         raise InputError(f"found a model that cannot be fitted to {what}: {error}") from error
 
 
-def fit_fold(
-    model: Any,
-    X: Array,
-    y: NDArray[Any],
-    split: Split,
-    scorer: Scorer,
-    classes: NDArray[Any] | None,
-    groups: NDArray[np.intp] | None,
-    what: str,
-) -> FoldFit:
-    """Fit a model to the training set, and let it predict the test set."""
-    train, test = split
-    fitted = fit_model(model, X[train], y[train], what)
-    try:
-        score = float(scorer(fitted, X[test], y[test]))
-    except ValueError as error:
-        raise InputError(f"found a model that cannot be scored on {what}: {error}") from error
-    by_group = {} if groups is None else group_scores(fitted, X[test], y[test], groups[test], scorer)
-    return FoldFit(fitted, score, outputs(fitted, X[test], classes), by_group)
+@dataclass(frozen=True, slots=True)
+class FoldFits:
+    """All that is needed to fit a model to the training set of any feature set and fold."""
+
+    model: Any
+    X: Mapping[str, Array]
+    y: NDArray[Any]
+    splits: Sequence[Split]
+    scorer: Scorer
+    classes: NDArray[Any] | None
+    groups: NDArray[np.intp] | None
+
+    def __call__(self, name: str, fold: int) -> FoldFit:
+        """Fit a copy of the model, and let it predict the test set."""
+        train, test = self.splits[fold]
+        X, y, what = self.X[name], self.y, f"feature set {name!r}, fold {fold}"
+        fitted = fit_model(self.model, X[train], y[train], what)
+        try:
+            score = float(self.scorer(fitted, X[test], y[test]))
+        except ValueError as error:
+            raise InputError(f"found a model that cannot be scored on {what}: {error}") from error
+        by_group = {}
+        if self.groups is not None:
+            by_group = group_scores(fitted, X[test], y[test], self.groups[test], self.scorer)
+        return FoldFit(fitted, score, outputs(fitted, X[test], self.classes), by_group)
 
 
 def group_scores(fitted: Any, X: Array, y: NDArray[Any], groups: NDArray[np.intp], scorer: Scorer) -> dict[int, float]:

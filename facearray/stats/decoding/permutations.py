@@ -29,6 +29,9 @@ __all__ = ["GroupLabels", "Null", "Scores", "arrangements_of", "discriminant_tol
 #: Permutations that are one task of a Dask client.
 _PART = 32
 
+#: Units times folds times permutations that are predicted at once.
+_MAX_HELD_OUT = 4 * 2**20
+
 #: A score that is smaller than the observed one by no more than this share is as large: rounding differs.
 _TIE = 1e-9
 
@@ -128,9 +131,14 @@ class Scores:
         if self.classes is None:
             return np.array([self._of_one(y) for y in arrangements])
         codes = arrangements.astype(np.intp)
+        one = None if self.tolerance is None else self.folds.held_out(codes[:1])
+        step = len(codes) if one is None else max(1, _MAX_HELD_OUT // one.size)
+        return np.concatenate([self._of_codes(codes[i : i + step], self.classes) for i in range(0, len(codes), step)])
+
+    def _of_codes(self, codes: NDArray[np.intp], classes: NDArray[Any]) -> Array:
         held_out = None if self.tolerance is None else self.folds.held_out(codes)
         if held_out is None:
-            return np.array([self._of_one(self.classes[row]) for row in codes])
+            return np.array([self._of_one(classes[row]) for row in codes])
         return np.stack([self._of_discriminant(X, codes, held_out) for X in self.X.values()], axis=1)
 
     def _of_one(self, y: NDArray[Any]) -> list[float]:

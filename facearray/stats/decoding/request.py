@@ -11,7 +11,17 @@ import xarray as xr
 from facearray import selectors
 from facearray.errors import InputError, unknown_names
 
-__all__ = ["LEAVE_ONE_GROUP_OUT", "Missing", "Request", "Scoring", "Sets", "check", "feature_sets", "task_of"]
+__all__ = [
+    "LEAVE_ONE_GROUP_OUT",
+    "Missing",
+    "Request",
+    "Scoring",
+    "Sets",
+    "check",
+    "feature_sets",
+    "task_of",
+    "with_seed",
+]
 
 LEAVE_ONE_GROUP_OUT = "leave_one_group_out"
 
@@ -45,6 +55,11 @@ class Request:
     def features(self) -> list[str]:
         """Names of the features of all sets, each once."""
         return list(dict.fromkeys(name for names in self.sets.values() for name in names))
+
+    @property
+    def seeded(self) -> bool:
+        """Whether the model draws random numbers, of which `seed` is the seed."""
+        return any(name.endswith("random_state") for name in self.model.get_params())
 
     @property
     def model_name(self) -> str:
@@ -103,6 +118,15 @@ def task_of(model: Any) -> Task:
         f"found {type(model).__name__} as model, which predicts neither classes nor numbers; expected a classifier or "
         "a regressor, in a pipeline as the last step"
     )
+
+
+def with_seed(model: Any, seed: int) -> Any:
+    """Copy a model, with a seed wherever it has none, so that the same call gives the same result."""
+    from sklearn.base import clone
+
+    options = model.get_params()
+    unseeded = [name for name, value in options.items() if name.endswith("random_state") and value is None]
+    return clone(model).set_params(**dict.fromkeys(unseeded, seed))
 
 
 def check(request: Request) -> None:

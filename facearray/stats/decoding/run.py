@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray.stats.decoding.fit import FoldFit, Outputs, chance_level, fit_fold, fit_model, scorer_of
+from facearray.stats.decoding.fit import FoldFit, FoldFits, Outputs, chance_level, fit_model, scorer_of
 from facearray.stats.decoding.folds import Folds, Split, make_folds
 from facearray.stats.decoding.permutations import Null, Scores, discriminant_tolerance, null_scores, p_values
 from facearray.stats.decoding.request import LEAVE_ONE_GROUP_OUT, Request
 from facearray.stats.decoding.result import Decoding, labelled_outputs
-from facearray.stats.decoding.sample import Sample, population_of
+from facearray.stats.decoding.sample import Sample, check_targets, population_of
 from facearray.stats.regression.request import some
 from facearray.stats.units import label_coordinates
 
@@ -24,6 +24,7 @@ _TEXT = np.dtypes.StringDType()
 
 def run(sample: Sample, request: Request, ds: xr.Dataset, client: Any) -> Decoding:
     """Decode the targets of a sample from each feature set."""
+    check_targets(sample, request)
     folds = make_folds(sample, request)
     splits = folds.split(sample.y)
     scorer = scorer_of(request.model, request.scoring)
@@ -73,16 +74,18 @@ def _fit_all(
     sample: Sample, request: Request, splits: list[Split], scorer: Any, client: Any
 ) -> dict[str, list[FoldFit]]:
     """Fit all folds of all sets, on the workers of a client where there is one."""
-    tasks = [
-        (request.model, X, sample.y, split, scorer, sample.classes, sample.groups, f"feature set {name!r}, fold {i}")
-        for name, X in sample.X.items()
-        for i, split in enumerate(splits)
-    ]
+    fit = FoldFits(request.model, dict(sample.X), sample.y, splits, scorer, sample.classes, sample.groups)
+    tasks = [(name, i) for name in sample.X for i in range(len(splits))]
     if client is None:
-        found = [fit_fold(*task) for task in tasks]
+        found = [fit(*task) for task in tasks]
     else:
-        found = client.gather([client.submit(fit_fold, *task, pure=False) for task in tasks])
+        shared = client.scatter(fit, broadcast=True)
+        found = client.gather([client.submit(_fit_one, shared, *task, pure=False) for task in tasks])
     return {name: found[i * len(splits) : (i + 1) * len(splits)] for i, name in enumerate(sample.X)}
+
+
+def _fit_one(fit: FoldFits, name: str, fold: int) -> FoldFit:
+    return fit(name, fold)
 
 
 def _scores(
@@ -179,7 +182,7 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
         attrs["classes"] = [f"{name}: {size}" for name, size in zip(sample.classes.tolist(), sizes, strict=True)]
     if sample.group_names is not None:
         attrs |= {"groups": request.groups, "n_groups": len(sample.group_names)}
-    if request.repeats > 1 or null is not None:
+    if request.repeats > 1 or null is not None or request.seeded:
         attrs["seed"] = request.seed
     if null is not None:
         attrs |= {

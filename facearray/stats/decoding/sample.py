@@ -16,7 +16,7 @@ from facearray.stats.kernels.ols import Array
 from facearray.stats.regression.request import some
 from facearray.stats.units import PERSON_COORDINATES, UnitValues, levels, population, unit_values
 
-__all__ = ["Sample", "UnitRows", "make_sample", "one_face", "unit_rows"]
+__all__ = ["Sample", "UnitRows", "check_targets", "make_sample", "one_face", "population_of", "unit_rows"]
 
 #: The dim of frames that are units: their labels are those of their videos.
 OBSERVATION = "observation"
@@ -95,6 +95,8 @@ def one_face(ds: xr.Dataset) -> xr.Dataset:
     InputError
         If there are several faces.
     """
+    if "features" not in ds.data_vars or "frame" not in ds["features"].dims:
+        return ds  # for the check of the schema to say what is wrong
     features = ds["features"]
     if "face" in features.dims:
         if features.sizes["face"] != 1:
@@ -103,8 +105,6 @@ def one_face(ds: xr.Dataset) -> xr.Dataset:
                 "first, as in ds.isel(face=0)"
             )
         return ds
-    if "frame" not in features.dims:
-        return ds  # for the check of the schema to say what is wrong
     of_faces = [name for name in ("track_id",) if name in ds.coords]
     ds = ds.drop_vars([*of_faces, *(["face"] if "face" in ds.coords else [])])
     widened = ds["features"].expand_dims("face", axis=features.get_axis_num("frame") + 1)
@@ -188,7 +188,7 @@ def make_sample(ds: xr.Dataset, request: Request) -> Sample:
     Raises
     ------
     InputError
-        If a name is unknown, the targets do not fit the model, or there are too few units.
+        If a name is unknown, the targets do not fit the model, or no unit is left.
     """
     target_is_feature = request.y not in ds.coords and request.y in ds["feature"].to_numpy().tolist()
     features = request.features + [request.y] * target_is_feature
@@ -235,10 +235,6 @@ def _classes(target: NDArray[Any], request: Request) -> tuple[NDArray[Any], NDAr
             f"found {some(found)} as values of {request.y!r}; expected texts, truth values or whole numbers for a "
             f"classifier ({request.model_name}): use a regressor for numbers"
         )
-    if len(found) < 2:
-        raise InputError(
-            f"found one class of {request.y!r}, {found[0]!r}, in {len(codes)} {request.unit}s; expected at least two"
-        )
     return np.array(found), codes
 
 
@@ -252,12 +248,23 @@ def _numbers(target: NDArray[Any], request: Request) -> Array:
         ) from None
     if np.isinf(numbers).any():
         raise InputError(f"found infinite values of {request.y!r}; expected finite numbers")
-    if (numbers == numbers[0]).all():
-        raise InputError(
-            f"found one and the same value of {request.y!r} in all {len(numbers)} {request.unit}s; expected different "
-            "ones"
-        )
     return numbers
+
+
+def check_targets(sample: Sample, request: Request) -> None:
+    """Check that there is something to tell apart.
+
+    Raises
+    ------
+    InputError
+        If all units have the same target.
+    """
+    found = levels(sample.y)[0].tolist()
+    if len(found) == 1:
+        what = "class" if request.task == "classification" else "value"
+        raise InputError(
+            f"found one {what} of {request.y!r}, {found[0]!r}, in {sample.n} {request.unit}s; expected at least two"
+        )
 
 
 def population_of(sample: Sample, request: Request) -> str:

@@ -119,7 +119,9 @@ class Discriminant:
         """
         m, f, n = test.shape
         predicted, sure = np.zeros((m, f, n), np.intp), np.zeros((m, f), bool)
-        width = n * max(n, self._standard.shape[1], 1)
+        p = self._standard.shape[1]
+        # there are matrices over units only where these are not many more than features
+        width = n * max(p, min(n, 2 * (p + n_classes)))
         step = max(1, _MAX_VALUES // (width * f))
         for start in range(0, m, step):
             rows = slice(start, start + step)

@@ -220,8 +220,7 @@ def test_decode__patterns_show_the_difference_and_weights_do_not(decoded, table)
     agree = [
         (np.sign(a.sel(feature_set="AUs", feature=AUS)) == difference).sum() for a in (decoded.pattern, decoded.coef)
     ]
-    assert agree[0] == 20
-    assert agree[1] < 15
+    assert agree == [20, 9]
 
 
 def test_decode__every_permutation_is_scikit_learn_on_the_files(decoded, table):
