@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -18,26 +18,13 @@ from facearray.schema import GROUPS, feature_names
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from facearray.models.crops import Squares
     from facearray.models.face_detection import Detections
+    from facearray.models.face_finder import Found
 
 __all__ = ["MediaPipeDetector"]
 
-#: Squares with a lower probability of holding a face are dropped.
-MIN_PRESENCE = 0.5
-
-#: Score below which a face of the short-range detector may be a misplaced box around a small face. From 0.8 on, meshes
-#: were within 0.06 of the distance between the eyes of where they belong, below it up to that whole distance off.
-MIN_SURE_SCORE = 0.8
-
-#: Largest distance of a keypoint from the mesh, as a part of the square's side, at which a detection of the wide-range
-#: detector counts. Lettering that both networks took for a face had 0.11 and more, whatever its score and presence;
-#: real faces at most 0.09 at a tenth of the frame's longer side, and mostly less than 0.1 at a fifteenth.
-MAX_KEYPOINT_DISTANCE = 0.1
-
-#: Points of the mesh where the detectors have their first keypoints: right and left eye, nose tip, mouth.
-_IRISES_AND_NOSE, _LIPS = (468, 473, 4), (13, 14)
-
-#: Faces that go through the expression network together; more do not fit the processor's cache.
+#: Faces that go through a network together; more do not fit the processor's cache.
 _FACES_AT_ONCE = 8
 
 _FILES = (
@@ -46,17 +33,26 @@ _FILES = (
     "face_expression_model-weights_manifest.json",
     "face_expression_model.bin",
 )
+_IDENTITY_FILES = ("face_recognition_model-weights_manifest.json", "face_recognition_model.bin")
 
 
 class MediaPipeDetector:
-    """Describes the largest face of each frame by MediaPipe's networks.
+    """Describes the faces of each frame by MediaPipe's networks.
 
-    A frame goes through the short-range face detector first. Only where that finds no face or is not sure, a detector
-    for smaller and tilted faces has a look, too, and is preferred where it finds one. The mesh network then places 478
-    points in a square around the largest face, or around the next where it does not find the largest to be one.
+    With ``max_faces=1`` a frame goes through the short-range face detector first. Only where that finds no face or is
+    not sure, a detector for smaller and tilted faces has a look, too, and is preferred where it finds one. The mesh
+    network then places 478 points in a square around the largest face, or around the next where it does not find the
+    largest to be one.
+
+    Otherwise both detectors look at every frame, and the mesh network at everything that they find. A face that the
+    short-range detector is sure of is taken from it, so that it has the values that it has with ``max_faces=1``.
+    Detections whose meshes coincide are one face.
+
     Blendshapes, the head's pose and the direction of gaze (:mod:`facearray.models.gaze`) follow from the points, action
-    units from points and blendshapes (:mod:`facearray.models.au_table`), and the seven expressions from the picture.
-    Every frame is on its own: nothing is taken from the frames before it.
+    units from points and blendshapes (:mod:`facearray.models.au_table`), and the seven expressions and the identity
+    from the picture. Every frame is on its own: nothing is taken from the frames before it. The values of a face depend
+    neither on which other faces are described nor on the batch. The face detectors look at the frame as a whole,
+    though, so that its box depends a little on everything that is in the frame: see :doc:`/detector`.
 
     Threads can share a detector.
 
@@ -66,11 +62,17 @@ class MediaPipeDetector:
         Where inference runs, as for :func:`facearray.detection.devices.resolve_device`.
     landmarks
         Whether the points of the mesh are returned.
+    embedding
+        Whether identity embeddings are returned.
+    max_faces
+        How many faces of a frame are described, the largest first; None for all. The others are counted. With 1,
+        faces that are smaller than the largest are counted by the detector that found it, without a look by the mesh
+        network.
 
     Raises
     ------
     InputError
-        If there is no such device.
+        If there is no such device, or `max_faces` is less than 1.
     AssetError
         If a model file cannot be had.
     """
@@ -78,29 +80,35 @@ class MediaPipeDetector:
     name = "mediapipe"
     version = "2"
     features = feature_names("facebox", "poses", "aus", "emotions", "gaze", "blendshapes")
-    n_components: int | None = None
+    n_components: int | None
     n_landmarks: int | None
     assets: Mapping[str, str]
 
-    def __init__(self, *, device: str = "auto", landmarks: bool = True) -> None:
+    def __init__(
+        self, *, device: str = "auto", landmarks: bool = True, embedding: bool = False, max_faces: int | None = 1
+    ) -> None:
         from facearray.models.blendshapes import BlendshapeNet
         from facearray.models.emotions import EmotionNet
-        from facearray.models.face_detection import SHORT_RANGE, WIDE_RANGE, FaceDetector
+        from facearray.models.face_finder import FaceFinder
         from facearray.models.geometry import N_LANDMARKS
-        from facearray.models.landmarks import FaceMesh
+        from facearray.models.identity import N_COMPONENTS, IdentityNet
 
-        assets.pull(_FILES)
+        if max_faces is not None and max_faces < 1:
+            raise InputError(f"found max_faces={max_faces}; expected a whole number of at least 1, or None for all")
+        files = _FILES + _IDENTITY_FILES if embedding else _FILES
+        assets.pull(files)
         self.device = resolve_device(device)
         self.n_landmarks = N_LANDMARKS if landmarks else None
-        self.assets = MappingProxyType({name: assets.sha256(name) for name in _FILES})
-        self._short_range = FaceDetector.load(SHORT_RANGE, self.device)
-        self._wide_range = FaceDetector.load(WIDE_RANGE, self.device)
-        self._mesh = FaceMesh.load(self.device)
+        self.n_components = N_COMPONENTS if embedding else None
+        self.assets = MappingProxyType({name: assets.sha256(name) for name in files})
+        self._max_faces = max_faces
+        self._finder = FaceFinder.load(self.device)
         self._blendshapes = BlendshapeNet.load(self.device)
         self._emotions = EmotionNet.load().to(self.device)
+        self._identity = IdentityNet.load().to(self.device) if embedding else None
 
     def __call__(self, frames: NDArray[np.uint8]) -> Faces:
-        """Describe the largest face of each (height, width, 3) RGB frame.
+        """Describe the faces of each (height, width, 3) RGB frame.
 
         Raises
         ------
@@ -119,43 +127,21 @@ class MediaPipeDetector:
             n_found=n_found.astype(np.int16),
             features=self._features(pictures, faces, landmarks),
             landmarks=None if self.n_landmarks is None else landmarks,
+            embedding=self._embedding(pictures, faces.frame, landmarks),
         )
 
-    def _find(self, frames: Tensor) -> tuple[Detections, NDArray[np.float32], NDArray[np.intp]]:
-        """Find the largest face of each frame that has any, its landmarks, and the number of faces in every frame."""
-        short = self._short_range(frames, np.arange(len(frames)))
-        faces, landmarks, n_found = self._confirm(frames, short, is_strict=False)
-        open_frames = np.setdiff1d(np.arange(len(frames)), faces.frame[faces.score >= MIN_SURE_SCORE])
-        wide = self._wide_range(frames, open_frames)
-        wide_faces, wide_landmarks, n_wide = self._confirm(frames, wide, is_strict=True)
-        n_found[wide_faces.frame] = n_wide[wide_faces.frame]
-        is_kept = ~np.isin(faces.frame, wide_faces.frame)
-        return *_joined([(faces[is_kept], landmarks[is_kept]), (wide_faces, wide_landmarks)]), n_found
+    def _find(self, frames: Tensor) -> Found:
+        """Find the faces that are to be described."""
+        from facearray.models.face_finder import Found
 
-    def _confirm(
-        self, frames: Tensor, detections: Detections, *, is_strict: bool
-    ) -> tuple[Detections, NDArray[np.float32], NDArray[np.intp]]:
-        """Find the largest detection of each frame that is a face, its landmarks, and how many may be faces.
-
-        Only detections that are larger than the face, or in frames without one, are known not to be faces.
-        """
-        from facearray.models.geometry import N_LANDMARKS
-        from facearray.models.landmarks import SQUARE_SCALE
-
-        n_found = np.bincount(detections.frame, minlength=len(frames))
-        found = [(detections[:0], np.empty((0, N_LANDMARKS, 3), np.float32))]
-        remaining = detections
-        while len(remaining):
-            is_largest = np.diff(remaining.frame, prepend=-1) > 0
-            largest = remaining[is_largest]
-            landmarks, presence = self._mesh(frames, largest.squares(SQUARE_SCALE))
-            is_face = presence >= MIN_PRESENCE
-            if is_strict:
-                is_face &= _keypoint_distance(largest, landmarks) <= MAX_KEYPOINT_DISTANCE
-            found.append((largest[is_face], landmarks[is_face]))
-            n_found[largest.frame[~is_face]] -= 1
-            remaining = remaining[~is_largest & np.isin(remaining.frame, largest.frame[~is_face])]
-        return *_joined(found), n_found
+        if self._max_faces == 1:
+            return self._finder.largest(frames)
+        found = self._finder.all(frames)
+        if self._max_faces is None:
+            return found
+        frame = found.faces.frame
+        is_described = np.arange(len(frame)) - np.searchsorted(frame, frame) < self._max_faces
+        return Found(found.faces[is_described], found.landmarks[is_described], found.n_found)
 
     def _features(self, frames: Tensor, faces: Detections, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
         from facearray.models.au_table import estimate
@@ -178,38 +164,35 @@ class MediaPipeDetector:
     def _expressions(
         self, frames: Tensor, rows: NDArray[np.intp], landmarks: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        import torch
-
-        from facearray.models.crops import Squares, crop
+        from facearray.models.crops import Squares
         from facearray.models.emotions import INPUT_SIZE, face_squares
 
         squares = Squares.upright(rows, *face_squares(landmarks))
-        parts = [np.empty((0, len(GROUPS["emotions"].features)), np.float32)]
-        with torch.inference_mode():
-            for start in range(0, len(rows), _FACES_AT_ONCE):
-                some = squares[start : start + _FACES_AT_ONCE]
-                pictures = crop(frames, some, INPUT_SIZE, border="zero").permute(0, 3, 1, 2)
-                parts.append(self._emotions(pictures).cpu().numpy())
-        return np.concatenate(parts)
+        return _look_at(frames, squares, self._emotions, INPUT_SIZE, len(GROUPS["emotions"].features))
+
+    def _embedding(
+        self, frames: Tensor, rows: NDArray[np.intp], landmarks: NDArray[np.float32]
+    ) -> NDArray[np.float32] | None:
+        from facearray.models.crops import Squares
+        from facearray.models.identity import INPUT_SIZE, N_COMPONENTS, identity_squares
+
+        if self._identity is None:
+            return None
+        squares = Squares(rows, *identity_squares(landmarks))
+        return _look_at(frames, squares, self._identity, INPUT_SIZE, N_COMPONENTS)
 
 
-def _joined(
-    found: list[tuple[Detections, NDArray[np.float32]]],
-) -> tuple[Detections, NDArray[np.float32]]:
-    """Put faces that were found in several rounds, each in other frames, in the order of the frames."""
-    from facearray.models.face_detection import Detections
+def _look_at(
+    frames: Tensor, squares: Squares, network: Callable[[Tensor], Tensor], size: int, n_outputs: int
+) -> NDArray[np.float32]:
+    """Return outputs (n, n_outputs) of a network for squares, black where they leave the frame."""
+    import torch
 
-    faces = Detections.concatenate([some for some, _ in found])
-    order = np.argsort(faces.frame)
-    return faces[order], np.concatenate([landmarks for _, landmarks in found])[order]
+    from facearray.models.crops import crop
 
-
-def _keypoint_distance(faces: Detections, landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Largest distance of the detector's eyes, nose and mouth from those of the mesh, in sides of the square."""
-    from facearray.models.landmarks import SQUARE_SCALE
-
-    lips = landmarks[:, _LIPS, :2].mean(axis=1, keepdims=True)
-    points = np.concatenate([landmarks[:, _IRISES_AND_NOSE, :2], lips], axis=1)
-    distances = np.linalg.norm(points - faces.keypoints[:, : points.shape[1]], axis=2)
-    largest: NDArray[np.float64] = distances.max(axis=1) / faces.squares(SQUARE_SCALE).size
-    return largest
+    parts = [np.empty((0, n_outputs), np.float32)]
+    with torch.inference_mode():
+        for start in range(0, len(squares), _FACES_AT_ONCE):
+            pictures = crop(frames, squares[start : start + _FACES_AT_ONCE], size, border="zero").permute(0, 3, 1, 2)
+            parts.append(network(pictures).cpu().numpy())
+    return np.concatenate(parts)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from facearray import assets
-from facearray.errors import AssetError, InputError
+from facearray.errors import InputError
 from facearray.models.convolution import Conv2d, Linear
 from facearray.models.geometry import check_landmarks
-from facearray.models.tfjs import read_weights
+from facearray.models.tfjs import Places, read_weights, torch_state
 from facearray.schema import GROUPS
 
 __all__ = ["INPUT_SIZE", "EmotionNet", "face_squares"]
@@ -104,7 +104,9 @@ class EmotionNet(nn.Module):
         order = [_OUTPUTS.index(name) for name in GROUPS["emotions"].features]
         self.register_buffer("order", torch.tensor(order), persistent=False)
         self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
-        self.load_state_dict(_state(weights, self.state_dict()))
+        self.load_state_dict(
+            torch_state(weights, self.state_dict(), _place, kind="expression", model="face_expression_model")
+        )
         self.eval().requires_grad_(requires_grad=False)
 
     @classmethod
@@ -164,41 +166,18 @@ class _DenseBlock(nn.Module):
         return functional.relu(total)
 
 
-def _state(weights: Mapping[str, NDArray[np.float32]], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Put weights under torch's names and in its layout, after a check that each one has its place."""
-    state = dict(_to_torch(name, weight) for name, weight in weights.items())
-    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
-    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    problems = [
-        f"{name}: found {found.get(name, 'nothing')}; expected {shapes.get(name, 'nothing')}"
-        for name in sorted(shapes.keys() | found.keys())
-        if shapes.get(name) != found.get(name)
-    ]
-    if problems:
-        raise AssetError(
-            "these are not the weights of the expression network:\n"
-            + "".join(f"  - {problem}\n" for problem in problems)
-            + "use those of face-api.js' face_expression_model"
-        )
-    return state
-
-
 # Names and layouts of TensorFlow (height, width, in, out; in, out) and their places in torch. The depthwise filters
 # have the channels where others have the inputs.
-_PLACES = {
+_PLACES: Places = {
     "filters": ("filter.weight", (3, 2, 0, 1)),
     "depthwise_filter": ("depthwise.weight", (2, 3, 0, 1)),
     "pointwise_filter": ("filter.weight", (3, 2, 0, 1)),
     "bias": ("filter.bias", (0,)),
 }
-_CLASSIFIER_PLACES = {"fc/weights": ("classifier.weight", (1, 0)), "fc/bias": ("classifier.bias", (0,))}
+_CLASSIFIER_PLACES: Places = {"fc/weights": ("classifier.weight", (1, 0)), "fc/bias": ("classifier.bias", (0,))}
 
 
-def _to_torch(name: str, weight: NDArray[np.float32]) -> tuple[str, Tensor]:
+def _place(name: str) -> tuple[str, tuple[int, ...]]:
     path, _, kind = name.rpartition("/")
     place, axes = _PLACES.get(kind, (kind, ()))
-    torch_name = f"{path.replace('dense', 'blocks.').replace('/', '.')}.{place}"
-    torch_name, axes = _CLASSIFIER_PLACES.get(name, (torch_name, axes))
-    if len(axes) == weight.ndim:
-        weight = weight.transpose(axes)
-    return torch_name, torch.from_numpy(np.ascontiguousarray(weight))
+    return _CLASSIFIER_PLACES.get(name, (f"{path.replace('dense', 'blocks.').replace('/', '.')}.{place}", axes))

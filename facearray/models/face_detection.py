@@ -16,7 +16,16 @@ from facearray.models.bundle import read_member
 from facearray.models.crops import Squares, letterbox
 from facearray.models.tflite import TFLiteGraph, load_tflite
 
-__all__ = ["SHORT_RANGE", "WIDE_RANGE", "Detections", "FaceDetector", "Variant", "anchor_centres", "merge_overlapping"]
+__all__ = [
+    "SHORT_RANGE",
+    "WIDE_RANGE",
+    "Detections",
+    "FaceDetector",
+    "Variant",
+    "anchor_centres",
+    "box_overlap",
+    "merge_overlapping",
+]
 
 N_KEYPOINTS = 6
 
@@ -253,7 +262,7 @@ def merge_overlapping(
     for of_frame in np.split(best_first, np.flatnonzero(np.diff(frame[best_first])) + 1):
         remaining = of_frame
         while len(remaining):
-            near = _overlap(pairs[remaining[0], :2], pairs[remaining, :2]) > min_overlap
+            near = box_overlap(pairs[remaining[0], :2], pairs[remaining, :2]) > min_overlap
             near[0] = True
             weights = score[remaining[near]]
             faces.append((remaining[0], np.tensordot(weights / weights.sum(), pairs[remaining[near]], axes=1)))
@@ -263,8 +272,26 @@ def merge_overlapping(
     return frame[best], score[best], merged
 
 
-def _overlap(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of a box, given by corner and size, with others."""
+def box_overlap(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of a box with others.
+
+    Parameters
+    ----------
+    box
+        (2, 2) upper left corner, and width and height.
+    boxes
+        (n, 2, 2) the others.
+
+    Returns
+    -------
+    ndarray
+        (n,) from 0 to 1.
+
+    Examples
+    --------
+    >>> box_overlap(np.array([[0.0, 0.0], [4.0, 2.0]]), np.array([[[2.0, 0.0], [4.0, 2.0]]]))
+    array([0.33333333])
+    """
     low = np.maximum(box[0], boxes[:, 0])
     high = np.minimum(box[0] + box[1], boxes[:, 0] + boxes[:, 1])
     common = (high - low).clip(min=0).prod(axis=1)

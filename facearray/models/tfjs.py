@@ -1,20 +1,25 @@
-"""Weights of TensorFlow.js models: a JSON manifest beside a binary file."""
+"""Weights of TensorFlow.js models: a JSON manifest beside a binary file, and how they come into torch."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facearray.errors import AssetError
 
-__all__ = ["read_weights"]
+__all__ = ["Places", "read_weights", "torch_state"]
+
+#: TensorFlow's name of a weight, and its name in torch and the order of TensorFlow's axes there.
+Places = Mapping[str, tuple[str, tuple[int, ...]]]
 
 _STORED = {"float32": "<f4", "float16": "<f2", "uint16": "<u2", "uint8": "|u1"}
 _AFFINE = ("uint16", "uint8")
@@ -59,6 +64,54 @@ def read_weights(manifest: Path, binary: Path) -> dict[str, NDArray[np.float32]]
         weights[entry.name] = entry.decode(data, offset)
         offset += entry.n_bytes
     return weights
+
+
+def torch_state(
+    weights: Mapping[str, NDArray[np.float32]],
+    expected: Mapping[str, Tensor],
+    place: Callable[[str], tuple[str, tuple[int, ...]]],
+    *,
+    kind: str,
+    model: str,
+) -> dict[str, Tensor]:
+    """Put weights under torch's names and in its layout.
+
+    Parameters
+    ----------
+    weights
+        Arrays by TensorFlow's names, as :func:`read_weights` gives them.
+    expected
+        What the network has, by torch's names.
+    place
+        Gives the name in torch of a weight, and the order in which torch has TensorFlow's axes.
+    kind, model
+        What the network and its files are called, for the error.
+
+    Raises
+    ------
+    AssetError
+        If a weight has no place, or a place no weight of its shape; with one line for every problem.
+    """
+    state = {}
+    for name, weight in weights.items():
+        torch_name, axes = place(name)
+        if len(axes) == weight.ndim:
+            weight = weight.transpose(axes)
+        state[torch_name] = torch.from_numpy(np.ascontiguousarray(weight))
+    shapes = {name: tuple(tensor.shape) for name, tensor in expected.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    problems = [
+        f"{name}: found {found.get(name, 'nothing')}; expected {shapes.get(name, 'nothing')}"
+        for name in sorted(shapes.keys() | found.keys())
+        if shapes.get(name) != found.get(name)
+    ]
+    if problems:
+        raise AssetError(
+            f"these are not the weights of the {kind} network:\n"
+            + "".join(f"  - {problem}\n" for problem in problems)
+            + f"use those of face-api.js' {model}"
+        )
+    return state
 
 
 @dataclass(frozen=True, slots=True)

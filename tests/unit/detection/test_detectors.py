@@ -23,9 +23,15 @@ def test_load_detector__unknown() -> None:
         load_detector("mediapip")
 
 
-def test_load_detector__embedding() -> None:
-    with pytest.raises(InputError, match="found embedding=True; expected False"):
-        load_detector("mediapipe", embedding=True)
+def test_load_detector__embedding(asset) -> None:
+    detector = load_detector("mediapipe", device="cpu", embedding=True, max_faces=None)
+    assert detector.n_components == 128
+    assert set(detector.assets) > set(load_detector("mediapipe", device="cpu").assets)
+
+
+def test_load_detector__no_faces() -> None:
+    with pytest.raises(InputError, match="found max_faces=0; expected a whole number of at least 1, or None"):
+        load_detector("mediapipe", max_faces=0)
 
 
 def test_load_detector__device() -> None:

@@ -40,7 +40,7 @@ def weights(asset) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def faces(asset) -> torch.Tensor:
-    inputs = runpy.run_path(str(REFERENCE.with_suffix(".py")))["inputs"]()
+    inputs = runpy.run_path(str(REFERENCE.with_name("face_api_nets.py")))["inputs"](INPUT_SIZE)
     assert list(inputs) == [row["name"] for row in json.loads(REFERENCE.read_text())]
     return torch.from_numpy(np.stack(list(inputs.values()))).permute(0, 3, 1, 2).float()
 
