@@ -88,11 +88,19 @@ def main() -> None:
 @click.argument("videos", nargs=-1, required=True)
 @click.option("-o", "--output", "store", required=True, metavar="STORE", help="Path or URL of the Zarr store.")
 @click.option("--detector", default="mediapipe", show_default=True, help="Name of the detector.")
-@click.option("--max-faces", default=1, show_default=True, help="Person slots in each video (only 1 so far).")
+@click.option("--max-faces", default=1, show_default=True, help="Person slots in each video.")
 @click.option("--every", default=1, show_default=True, help="Take every n-th frame of the source.")
 @click.option("--batch-size", default=None, type=int, help="Frames in one call of the detector.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--landmarks/--no-landmarks", default=True, show_default=True, help="Whether the face mesh is stored.")
+@click.option("--embedding/--no-embedding", default=False, help="Whether people are told apart by their faces.")
+@click.option(
+    "--slots",
+    type=click.Choice(["auto", "largest", "first", "dominant"]),
+    default="auto",
+    show_default=True,
+    help="Who gets which slot: by size in each frame, by first appearance, or by area over the whole video.",
+)
 @click.option("--overwrite", is_flag=True, help="Delete a store that exists already.")
 @click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
 @click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")

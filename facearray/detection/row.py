@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from facearray.detection.detector import Detector, Faces
 from facearray.detection.parallel import available_cpus, ordered_map
 from facearray.detection.prefetch import prefetch
-from facearray.detection.slots import Slots, largest_face
+from facearray.detection.slots import Slots, slot_filler
 from facearray.detection.sources import Source
 from facearray.detection.video import Batch, open_video
-from facearray.errors import DetectorError, InputError
+from facearray.errors import CapacityError, DetectorError, InputError
 from facearray.io.store import RowWriter
 
 __all__ = ["RowOptions", "batch_frames", "count_frames", "detect_row", "run_detector"]
@@ -42,12 +42,18 @@ class RowOptions:
         Every how many frames of the source one is taken.
     batch_size
         Frames in one call of the detector; None chooses by the size of a frame.
+    max_faces
+        Slots for people.
+    slots
+        Rule by which they get them, as for :func:`facearray.detection.slots.slot_filler`.
     landmarks, embedding
         Whether they are stored; what the detector gives beyond that is left out.
     """
 
     every: int = 1
     batch_size: int | None = None
+    max_faces: int = 1
+    slots: str = "largest"
     landmarks: bool = True
     embedding: bool = True
 
@@ -97,7 +103,7 @@ def detect_row(
     options
         How the row is computed.
     on_frames
-        Called with the number of frames that were just written.
+        Called with the number of frames that were just looked at.
 
     Returns
     -------
@@ -115,33 +121,45 @@ def detect_row(
         If the detector raises or returns what it did not promise.
     CapacityError
         If the video has more frames than the store has room for.
+    StoreError
+        If there is no room for the frames, in the store or while they wait for their slots.
     """
     started = time.perf_counter()
     n_frames = n_faces_found = 0
     workers = min(available_cpus(), MAX_CPU_WORKERS) if detector.device == "cpu" else 1
 
-    def infer(batch: Batch) -> tuple[Batch, Slots]:
-        return batch, largest_face(run_detector(detector, batch[0]))
+    def infer(batch: Batch) -> tuple[Batch, Faces]:
+        return batch, run_detector(detector, batch[0])
 
-    with open_video(source.path, every=options.every) as video, writer:
+    def write(slots: Slots) -> None:
+        writer.write(
+            frame_number=slots.frame_number,
+            timestamp=slots.timestamp,
+            n_faces_found=slots.n_faces_found,
+            track_id=slots.track_id,
+            features=slots.features,
+            landmarks=slots.landmarks if options.landmarks else None,
+            embedding=slots.embedding if options.embedding else None,
+        )
+
+    filler = slot_filler(detector, rule=options.slots, max_faces=options.max_faces, embedding=options.embedding)
+    with filler, open_video(source.path, every=options.every) as video, writer:
         size = batch_frames(video.width, video.height, options.batch_size)
         with prefetch(video.batches(size), depth=workers) as batches:
-            for (frames, frame_number, timestamp), slots in ordered_map(
+            for (frames, frame_number, timestamp), faces in ordered_map(
                 infer, batches, workers=workers, initializer=_one_torch_thread
             ):
-                writer.write(
-                    frame_number=frame_number,
-                    timestamp=timestamp,
-                    n_faces_found=slots.n_faces_found,
-                    track_id=slots.track_id,
-                    features=slots.features,
-                    landmarks=slots.landmarks if options.landmarks else None,
-                    embedding=slots.embedding if options.embedding else None,
-                )
                 n_frames += len(frames)
-                n_faces_found += int(slots.n_faces_found.sum())
+                n_faces_found += int(faces.n_found.sum())
+                if n_frames > writer.capacity:
+                    # Frames that wait for their slots would be written, and refused, only at the end.
+                    raise CapacityError(writer.row, writer.capacity, n_frames)
+                for slots in filler.add(frame_number, timestamp, faces):
+                    write(slots)
                 if on_frames is not None:
                     on_frames(len(frames))
+        for slots in filler.finish():
+            write(slots)
         summary = video.summary
     return {
         "n_frames": n_frames,

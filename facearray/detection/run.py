@@ -13,6 +13,7 @@ from facearray.detection.detectors import load_detector
 from facearray.detection.plan import Plan, Task, plan_rows
 from facearray.detection.progress import Progress
 from facearray.detection.row import RowOptions, count_frames, detect_row
+from facearray.detection.slots import SLOT_RULES, check_place, slot_rule
 from facearray.detection.sources import Videos, find_videos
 from facearray.errors import CapacityError, DetectorError, InputError, VideoError
 from facearray.io.journal import ROWS_PER_PART, Journal
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 #: Largest number of a frame that a store can hold.
 MAX_EVERY = 2**31 - 1
+
+#: Largest number of slots: they take room in every frame, whether anybody is in them or not.
+MAX_FACES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +51,7 @@ class RunOptions:
     device: str = "auto"
     landmarks: bool = True
     embedding: bool = False
+    slots: str = "auto"
     client: object = None
     overwrite: bool = False
     retry_failed: bool = False
@@ -57,8 +62,12 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.max_faces != 1:
-            problems.append(f"found max_faces={self.max_faces!r}; expected 1: this version follows one face a frame")
+        if not _is_count(self.max_faces) or self.max_faces > MAX_FACES:
+            problems.append(
+                f"found max_faces={self.max_faces!r}; expected a whole number of at least 1 and at most {MAX_FACES}"
+            )
+        if self.slots not in SLOT_RULES:
+            problems.append(f"found slots={self.slots!r}; expected one of {', '.join(map(repr, SLOT_RULES))}")
         if not _is_count(self.every) or self.every > MAX_EVERY:
             problems.append(
                 f"found every={self.every!r}; expected a whole number of at least 1 and at most {MAX_EVERY}"
@@ -70,6 +79,11 @@ class RunOptions:
         if problems:
             raise InputError("these options cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
 
+    @property
+    def slot_rule(self) -> str:
+        """The rule for slots, with what ``"auto"`` stands for."""
+        return slot_rule(self.slots, max_faces=self.max_faces, embedding=self.embedding)
+
     def load_detector(self) -> Detector:
         """Return the detector that the options name.
 
@@ -79,7 +93,14 @@ class RunOptions:
             If there is no such detector, or it cannot run on the device or give what is asked for.
         """
         if isinstance(self.detector, str):
-            return load_detector(self.detector, device=self.device, landmarks=self.landmarks, embedding=self.embedding)
+            return load_detector(
+                self.detector,
+                device=self.device,
+                landmarks=self.landmarks,
+                embedding=self.embedding,
+                # Whoever is followed may be anybody in the frame.
+                max_faces=self.max_faces if self.slot_rule == "largest" else None,
+            )
         if self.embedding and self.detector.n_components is None:
             raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
         return self.detector
@@ -140,6 +161,7 @@ def detect(
     device: str = "auto",
     landmarks: bool = True,
     embedding: bool = False,
+    slots: str = "auto",
     client: object = None,
     overwrite: bool = False,
     retry_failed: bool = False,
@@ -166,7 +188,7 @@ def detect(
     detector
         Name of a detector, or an object that follows :class:`facearray.detection.detector.Detector`.
     max_faces
-        Person slots in each video. Only 1 is possible so far: the largest face of each frame.
+        Person slots in each video, at most 256. Faces beyond them are counted in ``n_faces_found``.
     every
         Take every n-th frame of the source. The values of a frame do not depend on it.
     batch_size
@@ -177,7 +199,14 @@ def detect(
     landmarks
         Whether the face mesh is stored (478 points a face: 94 % of the store's size).
     embedding
-        Whether an identity embedding is stored. No detector of this version computes one.
+        Whether an identity embedding is stored, 128 numbers a face, and people are told apart by it: a slot is then
+        the same person's throughout a video, also after they were away. Without, a slot keeps its face only as long
+        as it can be followed from frame to frame; ``track_id`` says where another track begins.
+    slots
+        Who gets which slot. ``"first"``: people in the order in which they appear, of one frame the larger first.
+        ``"dominant"``: people by the area of their faces over all frames. ``"largest"``: the faces of each frame by
+        size, whoever they are. ``"auto"`` is ``"largest"`` for ``max_faces=1`` without embedding, which is the
+        fastest, and else ``"first"``. :doc:`/detector` has the details.
     client
         Reserved for a Dask client; only None is possible so far: rows are computed in this process.
     overwrite
@@ -225,6 +254,7 @@ def detect(
         device=device,
         landmarks=landmarks,
         embedding=embedding,
+        slots=slots,
         client=client,
         overwrite=overwrite,
         retry_failed=retry_failed,
@@ -244,10 +274,12 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
     sources = find_videos(videos)
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     detector = options.load_detector()
+    if options.slot_rule != "largest":
+        check_place(detector)
     layout = Layout.from_detector(
         detector,
         max_faces=options.max_faces,
-        options={"every": options.every},
+        options={"every": options.every, "slots": options.slot_rule},
         landmarks=options.landmarks,
         embedding=options.embedding,
     )
@@ -334,6 +366,8 @@ def _compute(
     row_options = RowOptions(
         every=options.every,
         batch_size=options.batch_size,
+        max_faces=options.max_faces,
+        slots=options.slot_rule,
         landmarks=layout.n_landmarks is not None,
         embedding=layout.n_components is not None,
     )
