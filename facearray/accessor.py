@@ -56,6 +56,7 @@ class DatasetAccessor(DataArrayAccessor):
 
     landmarks = Attribute("facearray.selectors")
     embedding = Attribute("facearray.selectors")
+    identities = Method("facearray.identities")
     summarize = Method("facearray.stats")
     regress = Method("facearray.stats")
     ttest = Method("facearray.stats")

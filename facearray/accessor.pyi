@@ -78,6 +78,8 @@ class DatasetAccessor(DataArrayAccessor):
     @property
     def embedding(self) -> xr.DataArray:
         """Select the identity embeddings, each of unit L2 norm."""
+    def identities(self, *, threshold: float = 0.37) -> xr.Dataset:
+        """Say which slots of which videos are the same person."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

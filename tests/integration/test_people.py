@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,12 @@ import facearray as fa
 from facearray.detection.detectors import load_detector
 
 #: A man and a woman of two sample videos, 240 pixels wide.
-MAN = "[0:v]fps=25,crop=220:300:200:20,scale=240:-2,setsar=1[man]"
-WOMAN = "[1:v]fps=25,crop=260:355:340:0,scale=240:-2,setsar=1[woman]"
-SCENE = "color=c=gray:s=960x540:r=25[scene]"
+MAN = "[0:v]fps=15,crop=220:300:200:20,scale=240:-2,setsar=1[man]"
+WOMAN = "[1:v]fps=15,crop=260:355:340:0,scale=240:-2,setsar=1[woman]"
+SCENE = "color=c=gray:s=960x540:r=15[scene]"
 
-#: Red above blue by which the man's skin (65) differs from the woman's pale video (35): tells without any network who is
-#: in a box.
+#: Red above blue by which the man's skin (65) differs from the woman's pale video (35): this tells without any network
+#: who is in a box.
 REDNESS = 50.0
 
 
@@ -59,13 +60,14 @@ def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., xr.Dataset]:
-    """Detect with a detector that is loaded once for each choice of embeddings."""
+    """Detect with a detector that is loaded once for each choice of embeddings; the same is computed once."""
     detectors = {
         embedding: load_detector("mediapipe", device="cpu", landmarks=False, embedding=embedding, max_faces=None)
         for embedding in (False, True)
     }
 
-    def detect(video: Path, *, embedding: bool, max_faces: int = 2, **options: object) -> xr.Dataset:
+    @functools.cache
+    def detect(video: Path, *, embedding: bool, max_faces: int = 2, run: int = 1, **options: object) -> xr.Dataset:
         store = tmp_path_factory.mktemp("run") / "s.zarr"
         ds = fa.detect(
             video,
@@ -110,7 +112,7 @@ def test_swap__nobody_changes_the_slot(run, swap, embedding) -> None:
     who = people(ds, swap)
     assert in_slots(who) == [{"w"}, {"m"}]
     assert (who != "").sum(axis=0).tolist()[0] == ds.sizes["frame"]  # she is in front
-    assert 0 < (who[:, 1] == "").sum() < 15  # he is behind her for a moment
+    assert 0 < (who[:, 1] == "").sum() < 10  # he is behind her for a moment
     boxes = ds.fex.facebox.sel(feature="FaceRectX").values
     assert boxes[0, 0] > boxes[0, 1]
     assert boxes[-1, 0] < boxes[-1, 1]
@@ -122,7 +124,7 @@ def test_absence__nobody_changes_the_slot(run, absence, embedding) -> None:
     who = people(ds, absence)
     assert in_slots(who) == [{"w"}, {"m"}]
     gone = np.flatnonzero(who[:, 0] == "")
-    assert len(gone) > 25
+    assert len(gone) > 15
     assert (np.diff(gone) == 1).all()
     track = ds["track_id"].values
     assert len(set(track[track[:, 1] >= 0, 1])) == 1
@@ -133,7 +135,7 @@ def test_absence__nobody_changes_the_slot(run, absence, embedding) -> None:
 def test_cut__embedding_tells_that_it_is_another_person(run, cut) -> None:
     ds = run(cut, embedding=True)
     assert in_slots(people(ds, cut)) == [{"m"}, {"w"}]
-    np.testing.assert_array_equal((ds["track_id"].values >= 0).sum(axis=0), [25, 25])
+    np.testing.assert_array_equal((ds["track_id"].values >= 0).sum(axis=0), [15, 15])
     assert (ds["n_faces_found"].values == 1).all()
 
 
@@ -156,8 +158,7 @@ def test_slots__one_for_the_first_or_for_the_dominant(run, cut, absence) -> None
     assert in_slots(people(run(cut, embedding=True, max_faces=1), cut)) == [{"m"}]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 7}, {}])
+@pytest.mark.parametrize("options", [{"run": 2}, pytest.param({"batch_size": 5}, marks=pytest.mark.slow)])
 def test_swap__two_runs_and_any_batch_are_identical(run, swap, options) -> None:
     first, again = run(swap, embedding=True), run(swap, embedding=True, **options)
     xr.testing.assert_identical(again.drop_attrs(), first.drop_attrs())
@@ -176,16 +177,16 @@ def test_swap__split_in_two(run, swap, tmp_path) -> None:
     # lossless, since the frames of two lossy files are not those of one
     whole, parts = tmp_path / "whole.mkv", [tmp_path / "0.mkv", tmp_path / "1.mkv"]
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(swap), "-c:v", "ffv1", "-vf"]
-    for path, chosen in ((whole, "1"), (parts[0], "lt(n,40)"), (parts[1], "gte(n,40)")):
+    for path, chosen in ((whole, "1"), (parts[0], "lt(n,20)"), (parts[1], "gte(n,20)")):
         subprocess.run([*ffmpeg, f"select='{chosen}'", "-fps_mode", "passthrough", str(path)], check=True)
     ds, halves = run(whole, embedding=True), [run(part, embedding=True) for part in parts]
-    assert [half.sizes["frame"] for half in halves] == [40, 30]
+    assert [half.sizes["frame"] for half in halves] == [20, 22]
     together = xr.concat([half[["features", "embedding"]].drop_vars("timestamp") for half in halves], "frame")
     for name in ("features", "embedding"):
         found, expected = together[name].values, ds[name].values
         # which slot is whose is each file's own affair
         swapped = expected.copy()
-        swapped[40:] = expected[40:, ::-1]
+        swapped[20:] = expected[20:, ::-1]
         assert any(np.allclose(found, e, rtol=0, atol=1e-4, equal_nan=True) for e in (expected, swapped))
 
 

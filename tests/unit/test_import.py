@@ -28,7 +28,7 @@ LAYERS = (
     ("blocks", "combine", "intervals", "io", "tables"),
     ("models",),
     ("detection",),
-    ("datasets",),
+    ("datasets", "identities"),
     ("stats",),
     ("plot", "testing"),
     ("accessor",),
