@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def convolve(
 
 
 class Conv2d(nn.Conv2d):
-    """:class:`torch.nn.Conv2d` by :func:`convolve`, without padding."""
+    """:class:`torch.nn.Conv2d` by :func:`convolve`, with a number of zeros for padding."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
         """Convolve a (n, channel, height, width) tensor."""
@@ -48,7 +49,7 @@ class Conv2d(nn.Conv2d):
             self.weight,
             self.bias,
             stride=self.stride,
-            padding=(0, 0),
+            padding=cast(tuple[int, int], self.padding),
             dilation=self.dilation,
             groups=self.groups,
         )

@@ -16,9 +16,9 @@ import facearray as fa
 from facearray.detection.detectors import load_detector
 
 #: A man and a woman of two sample videos, 240 pixels wide.
-MAN = "[0:v]fps=15,crop=220:300:200:20,scale=240:-2,setsar=1[man]"
-WOMAN = "[1:v]fps=15,crop=260:355:340:0,scale=240:-2,setsar=1[woman]"
-SCENE = "color=c=gray:s=960x540:r=15[scene]"
+MAN = "[0:v]fps=10,crop=220:300:200:20,scale=240:-2,setsar=1[man]"
+WOMAN = "[1:v]fps=10,crop=260:355:340:0,scale=240:-2,setsar=1[woman]"
+SCENE = "color=c=gray:s=960x540:r=10[scene]"
 
 #: Red above blue by which the man's skin (65) differs from the woman's pale video (35): this tells without any network
 #: who is in a box.
@@ -96,8 +96,8 @@ def people(ds: xr.Dataset, video: Path) -> np.ndarray:
         rows, columns = (
             slice(round(start + 0.3 * side), round(start + 0.7 * side)) for start, side in ((y, h), (x, w))
         )
-        red, _, blue = frames[ds["frame_number"].values[frame], rows, columns].mean(axis=(0, 1))
-        who[frame, slot] = "m" if red - blue > REDNESS else "w"
+        red, _, blue = np.moveaxis(frames[ds["frame_number"].values[frame], rows, columns].astype(float), -1, 0)
+        who[frame, slot] = "m" if np.median(red - blue) > REDNESS else "w"  # one may cover the other's cheek
     return who
 
 
@@ -112,7 +112,7 @@ def test_swap__nobody_changes_the_slot(run, swap, embedding) -> None:
     who = people(ds, swap)
     assert in_slots(who) == [{"w"}, {"m"}]
     assert (who != "").sum(axis=0).tolist()[0] == ds.sizes["frame"]  # she is in front
-    assert 0 < (who[:, 1] == "").sum() < 10  # he is behind her for a moment
+    assert 0 < (who[:, 1] == "").sum() < 8  # he is behind her for a moment
     boxes = ds.fex.facebox.sel(feature="FaceRectX").values
     assert boxes[0, 0] > boxes[0, 1]
     assert boxes[-1, 0] < boxes[-1, 1]
@@ -124,7 +124,7 @@ def test_absence__nobody_changes_the_slot(run, absence, embedding) -> None:
     who = people(ds, absence)
     assert in_slots(who) == [{"w"}, {"m"}]
     gone = np.flatnonzero(who[:, 0] == "")
-    assert len(gone) > 15
+    assert len(gone) > 10
     assert (np.diff(gone) == 1).all()
     track = ds["track_id"].values
     assert len(set(track[track[:, 1] >= 0, 1])) == 1
@@ -135,7 +135,7 @@ def test_absence__nobody_changes_the_slot(run, absence, embedding) -> None:
 def test_cut__embedding_tells_that_it_is_another_person(run, cut) -> None:
     ds = run(cut, embedding=True)
     assert in_slots(people(ds, cut)) == [{"m"}, {"w"}]
-    np.testing.assert_array_equal((ds["track_id"].values >= 0).sum(axis=0), [15, 15])
+    np.testing.assert_array_equal((ds["track_id"].values >= 0).sum(axis=0), [10, 10])
     assert (ds["n_faces_found"].values == 1).all()
 
 
@@ -145,17 +145,10 @@ def test_cut__without_embedding_the_track_goes_on(run, cut) -> None:
     assert (ds["track_id"].values[:, 0] == 0).all()
 
 
-def test_slots__one_for_the_first_or_for_the_dominant(run, cut, absence) -> None:
-    assert in_slots(people(run(absence, embedding=True, max_faces=1), absence)) == [{"w"}]
-    # he is there all the time, but she is larger; of two seconds of the cut, both have one
-    dominant = run(absence, embedding=True, max_faces=1, slots="dominant")
-    area = {
-        name: float((ds.fex.facebox.sel(feature="FaceRectWidth") ** 2).sum())
-        for name, ds in (("dominant", dominant), ("first", run(absence, embedding=True, max_faces=1)))
-    }
-    assert area["dominant"] >= area["first"]
-    assert in_slots(people(run(cut, embedding=True, max_faces=1, slots="dominant"), cut)) == [{"w"}]
+def test_slots__one_for_the_first_or_for_the_dominant(run, cut) -> None:
+    # both are there equally long, but she is larger
     assert in_slots(people(run(cut, embedding=True, max_faces=1), cut)) == [{"m"}]
+    assert in_slots(people(run(cut, embedding=True, max_faces=1, slots="dominant"), cut)) == [{"w"}]
 
 
 @pytest.mark.parametrize("options", [{"run": 2}, pytest.param({"batch_size": 5}, marks=pytest.mark.slow)])
@@ -177,16 +170,16 @@ def test_swap__split_in_two(run, swap, tmp_path) -> None:
     # lossless, since the frames of two lossy files are not those of one
     whole, parts = tmp_path / "whole.mkv", [tmp_path / "0.mkv", tmp_path / "1.mkv"]
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(swap), "-c:v", "ffv1", "-vf"]
-    for path, chosen in ((whole, "1"), (parts[0], "lt(n,20)"), (parts[1], "gte(n,20)")):
+    for path, chosen in ((whole, "1"), (parts[0], "lt(n,13)"), (parts[1], "gte(n,13)")):
         subprocess.run([*ffmpeg, f"select='{chosen}'", "-fps_mode", "passthrough", str(path)], check=True)
     ds, halves = run(whole, embedding=True), [run(part, embedding=True) for part in parts]
-    assert [half.sizes["frame"] for half in halves] == [20, 22]
-    together = xr.concat([half[["features", "embedding"]].drop_vars("timestamp") for half in halves], "frame")
+    assert [half.sizes["frame"] for half in halves] == [13, 15]
+    together = xr.concat([half[["features", "embedding"]].reset_coords(drop=True) for half in halves], "frame")
     for name in ("features", "embedding"):
         found, expected = together[name].values, ds[name].values
         # which slot is whose is each file's own affair
         swapped = expected.copy()
-        swapped[20:] = expected[20:, ::-1]
+        swapped[13:] = expected[13:, ::-1]
         assert any(np.allclose(found, e, rtol=0, atol=1e-4, equal_nan=True) for e in (expected, swapped))
 
 
