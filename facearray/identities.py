@@ -34,7 +34,7 @@ def identities(ds: xr.Dataset, *, threshold: float = SAME_PERSON) -> xr.Dataset:
         not ``slots="largest"``.
     threshold
         Distance of embeddings, from 0 (the same) to 2. In the sample media, mean embeddings of one person were up to
-        0.31 apart, those of different people 0.38 and more; see :doc:`/detector`. A lower one splits people more
+        0.32 apart, those of different people 0.38 and more; see :doc:`/detector`. A lower one splits people more
         readily, a higher one takes different people for one.
 
     Returns

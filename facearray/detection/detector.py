@@ -21,7 +21,8 @@ class Faces:
     frame
         (n_face,) position of the face's frame in the batch, ascending.
     n_found
-        (n_frame,) faces seen in each frame, those included that the detector was not asked to describe.
+        (n_frame,) faces seen in each frame, those included that the detector was not asked to describe. Faces that are
+        described are given to slots by :mod:`facearray.detection.slots`, as many as there is room for.
     features
         (n_face, n_feature) in the order of the detector's ``features``; NaN where a measure has no value.
     landmarks
@@ -42,7 +43,9 @@ class Detector(Protocol):
     """Anything that finds faces in frames.
 
     The values of a frame may depend on that frame only: not on the batch that it is in, nor on earlier calls.
-    Calls from several threads at once are allowed.
+    Calls from several threads at once are allowed. Any number of faces a frame may be described, whatever the number of
+    slots. Faces can be followed through a video only if ``features`` has ``FaceRectX``, ``FaceRectY``,
+    ``FaceRectWidth`` and ``FaceRectHeight``, or there are landmarks; embeddings make it surer and are not needed.
     """
 
     #: Name under which the detector was asked for.

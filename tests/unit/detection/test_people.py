@@ -71,6 +71,22 @@ def test_slots_of_tracks__no_two_at_one_time():
         assert (slots == -1).any()
 
 
+def test_slots_of_tracks__brief_ones_last():
+    tracks = [track(0, 1, x=30), track(5, 200), track(210, 211, x=60), track(100, 101, x=90)]
+    tracks.sort(key=lambda one: one.first)
+    assert of_tracks(tracks, 1) == [0, 0, -1, 0]
+    assert of_tracks(tracks, 2) == [0, 0, 1, 0]
+    assert of_tracks(tracks[:1]) == [0]
+
+
+def test_slots_of_people__brief_ones_last():
+    tracks = [track(0, 1, who=0), track(5, 200, who=1), track(250, 260, who=2)]
+    assert of_people(tracks, 2) == [-1, 0, 1]
+    assert of_people(tracks, 3) == [2, 0, 1]
+    # in all it is there for longer
+    assert of_people([*tracks, track(270, 290, who=0)], 2) == [0, 1, -1, 0]
+
+
 def test_slots_of_tracks__dominant():
     tracks = [track(0, 9), track(0, 99, x=30), track(20, 89), track(95, 120)]
     assert of_tracks(tracks, dominant=True) == [1, 0, 1, 1]
