@@ -138,7 +138,9 @@ def test_status__says_how_far(facearray, make_video, tmp_path):
 def test_status__of_a_run_that_died_before_the_first_video(facearray, make_video, tmp_path, stage):
     store = tmp_path / "s.zarr"
     if stage in ("incomplete", "no videos"):
-        layout = Layout.from_detector(FakeDetector(), max_faces=1, options={"every": 1}, embedding=False)
+        layout = Layout.from_detector(
+            FakeDetector(), max_faces=1, options={"every": 1, "slots": "largest"}, embedding=False
+        )
         Store.create(store, layout, [], 1024)
     if stage == "incomplete":
         zarr.open_group(store, mode="r+").attrs[INCOMPLETE] = "yes"
