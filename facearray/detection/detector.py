@@ -46,6 +46,7 @@ class Detector(Protocol):
     Calls from several threads at once are allowed. Any number of faces a frame may be described, whatever the number of
     slots. Faces can be followed through a video only if ``features`` has ``FaceRectX``, ``FaceRectY``,
     ``FaceRectWidth`` and ``FaceRectHeight``, or there are landmarks; embeddings make it surer and are not needed.
+    A detector with an attribute ``max_faces`` that is no None is refused where more faces than that are wanted.
     """
 
     #: Name under which the detector was asked for.

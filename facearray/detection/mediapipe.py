@@ -101,7 +101,7 @@ class MediaPipeDetector:
         self.n_landmarks = N_LANDMARKS if landmarks else None
         self.n_components = N_COMPONENTS if embedding else None
         self.assets = MappingProxyType({name: assets.sha256(name) for name in files})
-        self._max_faces = max_faces
+        self.max_faces = max_faces
         self._finder = FaceFinder.load(self.device)
         self._blendshapes = BlendshapeNet.load(self.device)
         self._emotions = EmotionNet.load().to(self.device)
@@ -134,13 +134,13 @@ class MediaPipeDetector:
         """Find the faces that are to be described."""
         from facearray.models.face_finder import Found
 
-        if self._max_faces == 1:
+        if self.max_faces == 1:
             return self._finder.largest(frames)
         found = self._finder.all(frames)
-        if self._max_faces is None:
+        if self.max_faces is None:
             return found
         frame = found.faces.frame
-        is_described = np.arange(len(frame)) - np.searchsorted(frame, frame) < self._max_faces
+        is_described = np.arange(len(frame)) - np.searchsorted(frame, frame) < self.max_faces
         return Found(found.faces[is_described], found.landmarks[is_described], found.n_found)
 
     def _features(self, frames: Tensor, faces: Detections, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:

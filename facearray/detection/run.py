@@ -103,6 +103,14 @@ class RunOptions:
             )
         if self.embedding and self.detector.n_components is None:
             raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
+        described = getattr(self.detector, "max_faces", None)
+        needed = self.max_faces if self.slot_rule == "largest" else None
+        if described is not None and (needed is None or described < needed):
+            raise InputError(
+                f"found a detector {self.detector.name!r} that describes {described} faces a frame; expected "
+                f"{needed or 'all of them'} for max_faces={self.max_faces} and slots={self.slot_rule!r}; make it with "
+                f"max_faces={needed}"
+            )
         return self.detector
 
 

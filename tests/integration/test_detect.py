@@ -254,6 +254,23 @@ def test_detect__raise_on_options(make_video, tmp_path, options, message):
     assert not (tmp_path / "s.zarr").exists()
 
 
+@pytest.mark.parametrize(
+    ("described", "options", "message"),
+    [
+        (1, {"max_faces": 2, "slots": "largest"}, "describes 1 faces a frame; expected 2 .*make it with max_faces=2"),
+        (3, {"max_faces": 2}, "expected all of them for max_faces=2 and slots='first'; make it with max_faces=None"),
+    ],
+)
+def test_detect__detector_that_describes_too_few_faces(make_video, tmp_path, described, options, message):
+    class Few(FakeDetector):
+        max_faces = described
+
+    with pytest.raises(InputError, match=message):
+        detect(make_video("a.mkv"), tmp_path / "s.zarr", detector=Few(), **options)
+    assert not (tmp_path / "s.zarr").exists()
+    detect(make_video("a.mkv"), tmp_path / "s.zarr", detector=Few(), max_faces=1)
+
+
 def test_detect__all_bad_options_at_once(tmp_path):
     with pytest.raises(InputError, match=r"(?s)max_faces=0.*every='2'.*batch_size=-1"):
         detect("a.mkv", tmp_path / "s.zarr", max_faces=0, every="2", batch_size=-1)
