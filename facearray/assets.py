@@ -24,7 +24,7 @@ from facearray.errors import AssetError, unknown_names
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ASSETS", "Asset", "Kind", "download", "path", "pull", "sha256", "status"]
+__all__ = ["ASSETS", "Asset", "Kind", "download", "install", "missing", "path", "pull", "sha256", "status"]
 
 #: Seconds to wait for another process that is fetching.
 _LOCK_TIMEOUT = 1800.0
@@ -132,6 +132,56 @@ def download(addresses: Mapping[str, str], check: Callable[[Path], str], *, prog
             missing = {name: url for name, url in addresses.items() if name not in found}
             found |= _download(missing, check, progress=progress)
     return {name: found[name] for name in addresses}
+
+
+def missing(names: Iterable[str]) -> list[str]:
+    """Name those of some files that are not on this machine; nothing is fetched.
+
+    Raises
+    ------
+    InputError
+        If a name does not exist.
+    AssetError
+        If ``FACEARRAY_ASSETS`` holds a file that is not the registered one.
+    """
+    assets = _select(names, None)
+    found = _find(assets)
+    return [asset.name for asset in assets if asset.name not in found]
+
+
+def install(contents: Mapping[str, bytes]) -> None:
+    """Put files into the cache whose contents came some other way.
+
+    Parameters
+    ----------
+    contents
+        From name to content. Another process may do the same at the same time.
+
+    Raises
+    ------
+    InputError
+        If a name does not exist.
+    AssetError
+        If a content is not that of the registered file, or the cache cannot be written; nothing is stored then.
+    """
+    from facearray._assets.fetch import unwritable
+
+    cache = _cache_folder()
+    for asset in _select(contents, None):
+        content = contents[asset.name]
+        if problem := asset.problem(len(content), hashlib.sha256(content).hexdigest()):
+            raise AssetError(f"{asset.name}: {problem}")
+    with _lock(cache):
+        for name, content in contents.items():
+            temporary = cache / f"{name}.{os.getpid()}.part"
+            try:
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes(content)
+                temporary.replace(cache / name)
+            except OSError as error:
+                raise unwritable(cache, error) from error
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def sha256(name: str) -> str:

@@ -21,6 +21,7 @@ from facearray.errors import FaceArrayError, InputError
 
 if TYPE_CHECKING:
     from facearray.detection.run import RunReport
+    from facearray.io.lease import Part
 
 __all__ = ["main"]
 
@@ -74,6 +75,12 @@ def _key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
     return options or None
 
 
+def _part(text: str | None) -> Part | None:
+    from facearray.io.lease import Part
+
+    return None if text is None else Part.parse(text)
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="facearray")
 def main() -> None:
@@ -101,6 +108,18 @@ def main() -> None:
     show_default=True,
     help="Who gets which slot: by size in each frame, by first appearance, or by area over the whole video.",
 )
+@click.option("--workers", type=int, metavar="N", help="Compute in N processes of this machine.")
+@click.option("--scheduler", metavar="ADDRESS", help="Compute on the Dask cluster of this scheduler: tcp://HOST:PORT.")
+@click.option("--scheduler-file", metavar="FILE", help="The same, with the file that the scheduler wrote.")
+@click.option(
+    "--part",
+    metavar="I/N",
+    callback=lambda _context, _parameter, text: _part(text),
+    help="Compute the I-th of N parts, beside others that compute theirs: for array jobs of batch systems.",
+)
+@click.option("--window", type=int, help="Videos in the hands of the cluster at once.")
+@click.option("--retries", default=2, show_default=True, help="Times to try a video again whose worker dies.")
+@click.option("--time-limit", type=float, metavar="SECONDS", help="Time that a video may take before it fails.")
 @click.option("--overwrite", is_flag=True, help="Delete a store that exists already.")
 @click.option("--retry-failed", is_flag=True, help="Try videos again that failed in an earlier run.")
 @click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")
@@ -108,16 +127,27 @@ def main() -> None:
 @_storage_option
 @_json_option
 @_named_errors
-def detect(videos: tuple[str, ...], store: str, as_json: bool, **options: Any) -> None:
+def detect(
+    videos: tuple[str, ...],
+    store: str,
+    as_json: bool,
+    workers: int | None,
+    scheduler: str | None,
+    scheduler_file: str | None,
+    **options: Any,
+) -> None:
     """Find the faces in every frame of VIDEOS (files, globs, folders) and store what they do.
 
     Run the same command again to go on where an interrupted run was; new videos are appended.
     """
+    from facearray.detection.executors.clusters import connect
     from facearray.detection.run import RunOptions, run
 
-    report = run(list(videos), store, RunOptions(**options))
+    with connect(workers=workers, scheduler=scheduler, scheduler_file=scheduler_file) as client:
+        report = run(list(videos), store, RunOptions(client=client, **options))
     if as_json:
-        _print_json({"store": store, "videos": report.rows(), "failed": report.failures})
+        summary = report.summary.to_dict()
+        _print_json({"store": store, "videos": report.rows(), "failed": report.failures, "run": summary})
     else:
         _print_report(report)
     sys.exit(1 if report.failures else 0)
@@ -364,6 +394,8 @@ def _print_report(report: RunReport) -> None:
             for row in rows
         ],
     )
+    for line in report.summary.sentences():
+        click.echo(line)
     earlier = len(rows) - len(report.computed)
     if earlier:
         click.echo(f"{earlier} of {len(rows)} were finished by an earlier run and not computed again")

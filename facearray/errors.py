@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 __all__ = [
     "AssetError",
     "CapacityError",
+    "ClusterError",
     "DetectorError",
     "FaceArrayError",
     "InputError",
@@ -57,6 +58,10 @@ class CapacityError(FaceArrayError):
             f"row {self.row}: found room for {self.capacity} frames; expected at least {self.n_frames}; resize the "
             "store and write the row again"
         )
+
+
+class ClusterError(FaceArrayError):
+    """The Dask scheduler or its workers cannot be reached, or cannot be started."""
 
 
 class DetectorError(FaceArrayError):

@@ -13,6 +13,7 @@ from facearray.detection.sources import Source
 from facearray.detection.video import probe
 from facearray.errors import StructureError, VideoError
 from facearray.io.journal import Journal
+from facearray.io.lease import Part
 from facearray.io.store import Store, frame_capacity
 
 __all__ = ["Plan", "Task", "expected_frames", "plan_rows"]
@@ -87,6 +88,7 @@ def plan_rows(
     every: int,
     retry_failed: bool,
     check: Callable[[], object],
+    part: Part | None = None,
 ) -> Plan:
     """Compare what is asked for with what the store and its journal hold, and append what is new.
 
@@ -104,6 +106,9 @@ def plan_rows(
         Whether rows that failed are computed again.
     check
         Raises if this process may not write any more; called before anything is written.
+    part
+        The part of a run that the plan is for: its rows only are in the plan, but all that are new are appended, so
+        that the store is the same whichever part comes first.
 
     Raises
     ------
@@ -117,7 +122,10 @@ def plan_rows(
     new = [s for s in sources if s.label not in row_of]
     _refuse_other_recordings(known, row_of, states, fingerprints, places)
 
-    wanted = {row_of[s.label]: s for s in known}
+    def owns(row: int) -> bool:
+        return part is None or part.owns(row)
+
+    wanted = {row_of[s.label]: s for s in known if owns(row_of[s.label])}
     done = tuple(sorted(row for row in wanted if states.get(row) == "done"))
     failed = tuple(sorted(row for row in wanted if states.get(row) == "failed" and not retry_failed))
     missing = tuple(Task(row, wanted[row], 0) for row in done if not wanted[row].exists)
@@ -140,7 +148,7 @@ def plan_rows(
         store.append([(s.label, s.location) for s in new], capacity=max(map(frame_capacity, counts)))
     if again:
         journal.record({row: (again[row].label, again[row].fingerprint if again[row].exists else None) for row in rows})
-    tasks = tuple(Task(row, again[row], count) for row, count in zip(rows, counts, strict=True))
+    tasks = tuple(Task(row, again[row], count) for row, count in zip(rows, counts, strict=True) if owns(row))
     return Plan(tasks, done, failed, missing)
 
 

@@ -48,6 +48,10 @@ class RowOptions:
         Rule by which they get them, as for :func:`facearray.detection.slots.slot_filler`.
     landmarks, embedding
         Whether they are stored; what the detector gives beyond that is left out.
+    threads
+        Threads of inference on a CPU; None takes as many as there are CPUs, up to a bound.
+    time_limit
+        Seconds that a row may take; None for no limit.
     """
 
     every: int = 1
@@ -56,6 +60,8 @@ class RowOptions:
     slots: str = "largest"
     landmarks: bool = True
     embedding: bool = True
+    threads: int | None = None
+    time_limit: float | None = None
 
 
 def batch_frames(width: int, height: int, batch_size: int | None = None) -> int:
@@ -116,7 +122,7 @@ def detect_row(
     InputError
         If the batches asked for do not fit memory.
     VideoError
-        If the video cannot be decoded, or not completely.
+        If the video cannot be decoded, or not completely, or not within the time limit.
     DetectorError
         If the detector raises or returns what it did not promise.
     CapacityError
@@ -126,7 +132,8 @@ def detect_row(
     """
     started = time.perf_counter()
     n_frames = n_faces_found = 0
-    workers = min(available_cpus(), MAX_CPU_WORKERS) if detector.device == "cpu" else 1
+    threads = options.threads or min(available_cpus(), MAX_CPU_WORKERS)
+    workers = threads if detector.device == "cpu" else 1
 
     def infer(batch: Batch) -> tuple[Batch, Faces]:
         return batch, run_detector(detector, batch[0])
@@ -143,7 +150,8 @@ def detect_row(
         )
 
     filler = slot_filler(detector, rule=options.slots, max_faces=options.max_faces, embedding=options.embedding)
-    with filler, open_video(source.path, every=options.every) as video, writer:
+    opened = open_video(source.path, every=options.every, time_limit=options.time_limit)
+    with filler, opened as video, writer:
         size = batch_frames(video.width, video.height, options.batch_size)
         with prefetch(video.batches(size), depth=workers) as batches:
             for (frames, frame_number, timestamp), faces in ordered_map(
@@ -173,15 +181,15 @@ def detect_row(
     }
 
 
-def count_frames(source: Source, *, every: int) -> int:
+def count_frames(source: Source, options: RowOptions) -> int:
     """Count the frames that a row would store, by decoding all of them.
 
     Raises
     ------
     VideoError
-        If the video cannot be decoded, or not completely.
+        If the video cannot be decoded, or not completely, or not within the time limit.
     """
-    with open_video(source.path, every=every) as video:
+    with open_video(source.path, every=options.every, time_limit=options.time_limit) as video:
         size = batch_frames(video.width, video.height)
         return sum(len(frames) for frames, _, _ in video.batches(size))
 

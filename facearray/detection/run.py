@@ -1,161 +1,42 @@
-"""`detect`: many videos into one store, in this process."""
+"""`detect`: many videos into one store, in this process or on workers."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
 
+from facearray._secrets import mask_secrets
 from facearray.detection.detector import Detector
-from facearray.detection.detectors import load_detector
-from facearray.detection.plan import Plan, Task, plan_rows
+from facearray.detection.executors import Executor
+from facearray.detection.executors.reach import check_reachable, synchronous
+from facearray.detection.executors.sequential import SequentialExecutor
+from facearray.detection.options import RunOptions
+from facearray.detection.plan import Plan, plan_rows
 from facearray.detection.progress import Progress
-from facearray.detection.row import RowOptions, count_frames, detect_row
-from facearray.detection.slots import SLOT_RULES, check_place, slot_rule
-from facearray.detection.sources import Videos, find_videos
-from facearray.errors import CapacityError, DetectorError, InputError, VideoError
+from facearray.detection.report import RunReport, Tally
+from facearray.detection.row import RowOptions
+from facearray.detection.slots import check_place
+from facearray.detection.sources import Source, Videos, find_videos
+from facearray.detection.task import Workplace
+from facearray.errors import ClusterError, FaceArrayError, InputError
 from facearray.io.journal import ROWS_PER_PART, Journal
-from facearray.io.lease import Lease
+from facearray.io.lease import Lease, Part, read_holders
 from facearray.io.store import Layout, Store, StoreLike, frame_capacity, open_store
 
 if TYPE_CHECKING:
     import xarray as xr
+    from distributed import Client
 
 __all__ = ["RunOptions", "RunReport", "detect", "run"]
 
 logger = logging.getLogger(__name__)
-
-#: Largest number of a frame that a store can hold.
-MAX_EVERY = 2**31 - 1
-
-#: Largest number of slots: they take room in every frame, whether anybody is in them or not.
-MAX_FACES = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """What to compute and how; the attributes are the keywords of :func:`detect`.
-
-    Raises
-    ------
-    InputError
-        With every option that cannot be used.
-    """
-
-    detector: str | Detector = "mediapipe"
-    max_faces: int = 1
-    every: int = 1
-    batch_size: int | None = None
-    device: str = "auto"
-    landmarks: bool = True
-    embedding: bool = False
-    slots: str = "auto"
-    client: object = None
-    overwrite: bool = False
-    retry_failed: bool = False
-    take_over: bool = False
-    progress: bool = True
-    journal: str | os.PathLike[str] | None = None
-    storage_options: Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        problems = []
-        if not _is_count(self.max_faces) or self.max_faces > MAX_FACES:
-            problems.append(
-                f"found max_faces={self.max_faces!r}; expected a whole number of at least 1 and at most {MAX_FACES}"
-            )
-        if self.slots not in SLOT_RULES:
-            problems.append(f"found slots={self.slots!r}; expected one of {', '.join(map(repr, SLOT_RULES))}")
-        if not _is_count(self.every) or self.every > MAX_EVERY:
-            problems.append(
-                f"found every={self.every!r}; expected a whole number of at least 1 and at most {MAX_EVERY}"
-            )
-        if self.batch_size is not None and not _is_count(self.batch_size):
-            problems.append(f"found batch_size={self.batch_size!r}; expected a whole number of at least 1, or None")
-        if self.client is not None:
-            problems.append(f"found client={self.client!r}; expected None: this version computes in its own process")
-        if problems:
-            raise InputError("these options cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
-
-    @property
-    def slot_rule(self) -> str:
-        """The rule for slots, with what ``"auto"`` stands for."""
-        return slot_rule(self.slots, max_faces=self.max_faces, embedding=self.embedding)
-
-    def load_detector(self) -> Detector:
-        """Return the detector that the options name.
-
-        Raises
-        ------
-        InputError
-            If there is no such detector, or it cannot run on the device or give what is asked for.
-        """
-        if isinstance(self.detector, str):
-            return load_detector(
-                self.detector,
-                device=self.device,
-                landmarks=self.landmarks,
-                embedding=self.embedding,
-                # Whoever is followed may be anybody in the frame.
-                max_faces=self.max_faces if self.slot_rule == "largest" else None,
-            )
-        if self.embedding and self.detector.n_components is None:
-            raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
-        described = getattr(self.detector, "max_faces", None)
-        needed = self.max_faces if self.slot_rule == "largest" else None
-        if described is not None and (needed is None or described < needed):
-            raise InputError(
-                f"found a detector {self.detector.name!r} that describes {described} faces a frame; expected "
-                f"{needed or 'all of them'} for max_faces={self.max_faces} and slots={self.slot_rule!r}; make it with "
-                f"max_faces={needed}"
-            )
-        return self.detector
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-@dataclass(frozen=True, slots=True)
-class RunReport:
-    """What became of the videos that a run was asked for.
-
-    Attributes
-    ----------
-    records
-        Label of each video → its record: ``status`` ("done", "failed"), ``n_frames``, ``n_faces_found``, ``seconds``,
-        ``error`` and so on.
-    computed
-        Labels of those that this run computed; the others were finished before.
-    missing
-        Label → reason, of videos that are done although what was asked for under their label does not exist.
-    """
-
-    records: Mapping[str, Mapping[str, Any]]
-    computed: frozenset[str]
-    missing: Mapping[str, str]
-
-    @property
-    def failures(self) -> dict[str, str]:
-        """Label → reason, of every video that is not done, or done from a file that is not there now."""
-        failed = {label: record["error"] for label, record in self.records.items() if record["status"] != "done"}
-        return failed | dict(self.missing)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """One mapping a video, for tables: what it is called, how it ended, what was found, how fast."""
-        return [
-            {
-                "video": label,
-                "status": record["status"],
-                "n_frames": record.get("n_frames", 0),
-                "n_faces_found": record.get("n_faces_found", 0),
-                "seconds": record.get("seconds"),
-                "computed": label in self.computed,
-            }
-            for label, record in self.records.items()
-        ]
 
 
 def detect(
@@ -170,7 +51,10 @@ def detect(
     landmarks: bool = True,
     embedding: bool = False,
     slots: str = "auto",
-    client: object = None,
+    client: Client | None = None,
+    window: int | None = None,
+    retries: int = 2,
+    time_limit: float | None = None,
     overwrite: bool = False,
     retry_failed: bool = False,
     take_over: bool = False,
@@ -216,7 +100,16 @@ def detect(
         size, whoever they are. ``"auto"`` is ``"largest"`` for ``max_faces=1`` without embedding, which is the
         fastest, and else ``"first"``. :doc:`/detector` has the details.
     client
-        Reserved for a Dask client; only None is possible so far: rows are computed in this process.
+        Of a Dask cluster whose workers compute the videos, one a task; None computes them in this process. With an
+        asynchronous client, an awaitable of the Dataset is returned. All workers have to see the store, its journal
+        and the videos under the same paths.
+    window
+        Videos in the hands of the cluster at once; by default, and at most, twice as many as it can compute at once.
+    retries
+        Times that a video is tried again on the cluster when its worker dies, is lost or runs out of memory, before it
+        fails. Videos that cannot be decoded are not tried again.
+    time_limit
+        Seconds that a video may take before it fails; None for no limit.
     overwrite
         Whether a store that exists already is deleted first.
     retry_failed
@@ -247,6 +140,8 @@ def detect(
         If the store's disk or network fails; the same call goes on when it works again.
     AssetError
         If a model file is missing and cannot be fetched.
+    ClusterError
+        If the scheduler of the client's cluster cannot be reached any more.
 
     Examples
     --------
@@ -264,6 +159,9 @@ def detect(
         embedding=embedding,
         slots=slots,
         client=client,
+        window=window,
+        retries=retries,
+        time_limit=time_limit,
         overwrite=overwrite,
         retry_failed=retry_failed,
         take_over=take_over,
@@ -271,16 +169,53 @@ def detect(
         journal=journal,
         storage_options=storage_options,
     )
-    report = run(videos, store, options)
+    if client is not None and client.asynchronous:
+        return cast("xr.Dataset", _detect_meanwhile(videos, store, options))
+    return _detect(videos, store, options)
+
+
+def _detect(videos: Videos, store: StoreLike, options: RunOptions, stop: threading.Event | None = None) -> xr.Dataset:
+    report = run(videos, store, options, stop=stop)
     for label, reason in report.failures.items():
         logger.warning("%s: %s", label, reason)
-    return open_store(store, journal=journal, storage_options=storage_options)
+    return open_store(store, journal=options.journal, storage_options=options.storage_options)
 
 
-def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
-    """Do what :func:`detect` does, and say what became of each video."""
+async def _detect_meanwhile(videos: Videos, store: StoreLike, options: RunOptions) -> xr.Dataset:
+    """Run in a thread, with a client of its own, so that the event loop, and a cluster that lives in it, go on."""
+    stop = threading.Event()
+
+    def compute() -> xr.Dataset:
+        with synchronous(options.client) as client:
+            return _detect(videos, store, replace(options, client=client), stop)
+
+    running = asyncio.ensure_future(asyncio.to_thread(compute))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        # As with Ctrl-C, the rows in work end and the store is left in order.
+        stop.set()
+        with suppress(KeyboardInterrupt, Exception):
+            await running
+        raise
+
+
+def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threading.Event | None = None) -> RunReport:
+    """Do what :func:`detect` does, and say what became of each video.
+
+    Parameters
+    ----------
+    videos, store
+        As for :func:`detect`.
+    options
+        Its other arguments.
+    stop
+        Ends a run on workers as Ctrl-C does, from another thread.
+    """
     sources = find_videos(videos)
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
+    if options.client is not None:
+        check_reachable(store, journal, options.client)
     detector = options.load_detector()
     if options.slot_rule != "largest":
         check_place(detector)
@@ -294,39 +229,174 @@ def run(videos: Videos, store: StoreLike, options: RunOptions) -> RunReport:
     # What can be refused at once is refused before anything is written, the lease included.
     if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
         Store.open(store, storage_options=options.storage_options).check(layout)
-    with Lease(journal, take_over=options.take_over) as lease:
-        target = _open_or_create(store, layout, options)
-        journal.check_labels(target.labels)
-        for problem in journal.repair():
+    work = _Run(store, sources, options, journal, detector, layout, stop)
+    return work.whole() if options.part is None else work.one_part(options.part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run whose arguments are good."""
+
+    store: StoreLike
+    sources: Sequence[Source]
+    options: RunOptions
+    journal: Journal
+    detector: Detector
+    layout: Layout
+    stop: threading.Event | None
+
+    def whole(self) -> RunReport:
+        """Compute everything, under the lease of the store."""
+        with Lease(self.journal, take_over=self.options.take_over) as lease:
+            target, plan = self._plan(lease)
+            try:
+                tally = self._compute(plan, target, lease, grow=nullcontext)
+            except (KeyboardInterrupt, InputError, ClusterError):
+                lease.check()
+                target.finalize(self.journal)
+                raise
+            lease.check()
+            target.finalize(self.journal)
+            return self._report(plan, target, tally)
+
+    def one_part(self, part: Part) -> RunReport:
+        """Compute the part's rows under a lease of its own; the last part to end finishes the store.
+
+        The lease of the store is held too while the store is planned, grown and finished, and by one part at a time.
+        """
+
+        def store_lease() -> Lease:
+            return Lease(self.journal, take_over=self.options.take_over, part=part, planning=True)
+
+        with ExitStack() as until_done:
+            with store_lease():
+                lease = Lease(self.journal, take_over=self.options.take_over, part=part)
+                until_done.enter_context(lease)
+                target, plan = self._plan(lease, part)
+            tally = self._compute(plan, target, lease, grow=store_lease)
+            with store_lease() as whole:
+                until_done.close()
+                others = [holder for holder in read_holders(self.journal).values() if holder.token != whole.grant.token]
+                if not others and len(target.states(self.journal)) == target.n_rows:
+                    target.finalize(self.journal)
+                return self._report(plan, target, tally)
+
+    def _plan(self, lease: Lease, part: Part | None = None) -> tuple[Store, Plan]:
+        target = self._open_or_create()
+        self.journal.check_labels(target.labels)
+        for problem in self.journal.repair():
             logger.warning(problem)
         plan = plan_rows(
             target,
-            journal,
-            sources,
-            every=options.every,
-            retry_failed=options.retry_failed,
+            self.journal,
+            self.sources,
+            every=self.options.every,
+            retry_failed=self.options.retry_failed,
             check=lease.check,
+            part=part,
         )
         if plan.tasks:
             target.reopen()
+        return target, plan
+
+    def _open_or_create(self) -> Store:
+        options = self.options
+        if not options.overwrite and Store.exists(self.store, storage_options=options.storage_options):
+            target = Store.open(self.store, storage_options=options.storage_options)
+            target.check(self.layout)
+            return target
+        return Store.create(
+            self.store,
+            self.layout,
+            [],
+            frame_capacity(0),
+            journal=options.journal,
+            storage_options=options.storage_options,
+            overwrite=options.overwrite,
+        )
+
+    def _compute(
+        self, plan: Plan, target: Store, lease: Lease, *, grow: Callable[[], AbstractContextManager[object]]
+    ) -> Tally:
+        """Compute the rows of a plan; each ends with its marker, whoever computes it."""
+        tasks = {task.row: task for task in plan.tasks}
+        tally = Tally({row: task.source.label for row, task in tasks.items()})
+        queue = deque(plan.tasks)
+        n_ended = 0
+        with (
+            Progress({row: task.n_frames for row, task in tasks.items()}, enabled=self.options.progress) as progress,
+            self._executor(target, lease, progress, tally) as executor,
+            self._kept_report(tally, lease),
+            closing(executor.compute(queue)) as outcomes,
+        ):
+            for outcome in outcomes:
+                tally.add(outcome)
+                if outcome.status == "needs room":
+                    lease.check()
+                    with grow():
+                        target.resize(frame_capacity(outcome.n_frames, exact=True))
+                    queue.append(tasks[outcome.row])
+                    continue
+                progress.finish(outcome.row, outcome.n_frames)
+                if outcome.n_missing:
+                    label = tasks[outcome.row].source.label
+                    logger.warning("%s: %d frames were lost to damage", label, outcome.n_missing)
+                n_ended += 1
+                if n_ended % ROWS_PER_PART == 0 and self.options.part is None:
+                    lease.check()
+                    self.journal.compact()
+        return tally
+
+    def _executor(self, target: Store, lease: Lease, progress: Progress, tally: Tally) -> Executor:
+        options = RowOptions(
+            every=self.options.every,
+            batch_size=self.options.batch_size,
+            max_faces=self.options.max_faces,
+            slots=self.options.slot_rule,
+            landmarks=self.layout.n_landmarks is not None,
+            embedding=self.layout.n_components is not None,
+            threads=None if self.options.client is None else 1,
+            time_limit=self.options.time_limit,
+        )
+        if self.options.client is None:
+            workplace = Workplace(target, self.journal, self.detector, options)
+            return SequentialExecutor(workplace, lease.check, progress)
+        from facearray.detection.executors.dask import dask_executor
+
+        return dask_executor(self.options, self.store, lease, self.layout, options, progress, tally, self.stop)
+
+    @contextmanager
+    def _kept_report(self, tally: Tally, lease: Lease) -> Iterator[None]:
+        """Store the run's report beside the markers, however it ends, unless the store is another run's by now."""
+        end = "complete"
         try:
-            _compute(plan, target, journal, lease, detector, layout, options)
-        except (KeyboardInterrupt, InputError):
-            lease.check()
-            target.finalize(journal)
+            yield
+        except KeyboardInterrupt:
+            end = "interrupted"
             raise
-        lease.check()
-        target.finalize(journal)
-        rows = [*plan.done, *plan.failed, *(task.row for task in plan.tasks)]
+        except Exception as error:
+            end = mask_secrets(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            if tally.labels:
+                with suppress(FaceArrayError):
+                    lease.check()
+                    summary = tally.summary(end)
+                    stamp = summary.started.replace("-", "").replace(":", "").partition("+")[0]
+                    self.journal.report(f"{stamp}-{lease.grant.token[:8]}", summary.to_dict())
+
+    def _report(self, plan: Plan, target: Store, tally: Tally) -> RunReport:
+        rows = sorted([*plan.done, *plan.failed, *(task.row for task in plan.tasks)])
         places = target.sources if plan.missing else []
         return RunReport(
-            _records(target, journal, sorted(rows)),
-            frozenset(task.source.label for task in plan.tasks),
-            {
+            records=_records(target, self.journal, rows),
+            computed=frozenset(tally.labels.values()),
+            missing={
                 task.source.label: f"found no file {task.source.location}; the store holds this video from an earlier "
                 f"run, read from {places[task.row]}"
                 for task in plan.missing
             },
+            summary=tally.summary("complete"),
         )
 
 
@@ -344,73 +414,3 @@ def _records(target: Store, journal: Journal, rows: Sequence[int]) -> dict[str, 
         }
         for row in rows
     }
-
-
-def _open_or_create(store: StoreLike, layout: Layout, options: RunOptions) -> Store:
-    if not options.overwrite and Store.exists(store, storage_options=options.storage_options):
-        target = Store.open(store, storage_options=options.storage_options)
-        target.check(layout)
-        return target
-    return Store.create(
-        store,
-        layout,
-        [],
-        frame_capacity(0),
-        journal=options.journal,
-        storage_options=options.storage_options,
-        overwrite=options.overwrite,
-    )
-
-
-def _compute(
-    plan: Plan,
-    target: Store,
-    journal: Journal,
-    lease: Lease,
-    detector: Detector,
-    layout: Layout,
-    options: RunOptions,
-) -> None:
-    row_options = RowOptions(
-        every=options.every,
-        batch_size=options.batch_size,
-        max_faces=options.max_faces,
-        slots=options.slot_rule,
-        landmarks=layout.n_landmarks is not None,
-        embedding=layout.n_components is not None,
-    )
-    with Progress(len(plan.tasks), enabled=options.progress) as progress:
-        for count, task in enumerate(plan.tasks, start=1):
-            progress.start(task.source.label, task.n_frames)
-            try:
-                record = _compute_row(task, target, lease, detector, row_options, progress)
-            except (VideoError, DetectorError) as error:
-                lease.check()
-                journal.mark_failed(task.row, str(error), {"seconds": None})
-            else:
-                lease.check()
-                journal.mark_done(task.row, record)
-                if record["n_missing"]:
-                    logger.warning("%s: %d frames were lost to damage", task.source.label, record["n_missing"])
-            progress.finish()
-            if count % ROWS_PER_PART == 0:
-                lease.check()
-                journal.compact()
-
-
-def _compute_row(
-    task: Task, target: Store, lease: Lease, detector: Detector, options: RowOptions, progress: Progress
-) -> dict[str, Any]:
-    def compute() -> dict[str, Any]:
-        writer = target.row(task.row, check=lease.check)
-        return detect_row(task.source, writer, detector, options, on_frames=progress.advance)
-
-    try:
-        return compute()
-    except CapacityError:
-        # The container promised fewer frames than there are; only decoding tells how many.
-        n_frames = count_frames(task.source, every=options.every)
-        lease.check()
-        target.resize(frame_capacity(n_frames, exact=True))
-        progress.start(task.source.label, n_frames)
-        return compute()

@@ -6,6 +6,7 @@ import io
 import math
 import os
 import secrets
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -200,7 +201,9 @@ def probe(path: str | os.PathLike[str]) -> VideoInfo:
     )
 
 
-def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1) -> Video:
+def open_video(
+    path: str | os.PathLike[str], *, every: int = 1, threads: int = 1, time_limit: float | None = None
+) -> Video:
     """Open a video or picture for reading.
 
     Frames are those of the first video stream that is no cover picture, each once, turned as the metadata says, as
@@ -233,12 +236,15 @@ def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1
         Give the frames 0, `every`, 2·`every`, … only; the others are decoded, but cost nothing more.
     threads
         Threads of the decoder.
+    time_limit
+        Seconds after which decoding is given up, be it slow or stuck; None for no limit. Waiting counts, also that of
+        the decoder for its reader.
 
     Raises
     ------
     VideoError
-        If the file is missing, is empty, is neither a video nor a picture, is a playlist of other files, or is known
-        not to be complete.
+        If the file is missing, is empty, is neither a video nor a picture, is a playlist of other files, is known not
+        to be complete, or takes longer than the limit.
     InputError
         If `every` or `threads` is less than 1.
 
@@ -254,7 +260,7 @@ def open_video(path: str | os.PathLike[str], *, every: int = 1, threads: int = 1
     path = _readable(path)
     if _named(path, probe_picture) is not None:
         return _Picture(path)
-    return _Stream(path, every=every, threads=threads)
+    return _Stream(path, every=every, threads=threads, time_limit=time_limit)
 
 
 class _Picture(Video):
@@ -273,9 +279,11 @@ class _Picture(Video):
 class _Stream(Video):
     """A video that ffmpeg decodes into a pipe."""
 
-    def __init__(self, path: str, *, every: int, threads: int) -> None:
+    def __init__(self, path: str, *, every: int, threads: int, time_limit: float | None) -> None:
         super().__init__(path)
         self._every = every
+        self._time_limit = time_limit
+        self._given_up = False
         self._n_missing = 0
         expected, found = declared_size(path), Path(path).stat().st_size
         if expected is not None and found < expected:
@@ -285,6 +293,10 @@ class _Stream(Video):
         self._stdout = cast(IO[bytes], self._process.stdout)
         self._log = DecodeLog(cast(IO[bytes], self._process.stderr), path, every=every, mark=mark)
         self._log.start()
+        self._timer = threading.Timer(time_limit or 0, self._give_up)
+        self._timer.daemon = True
+        if time_limit is not None:
+            self._timer.start()
         try:
             # Wait for ffmpeg here; from its log only what must have been written by now is taken.
             cast(io.BufferedReader, self._stdout).peek(1)
@@ -322,11 +334,18 @@ class _Stream(Video):
         except Empty:
             raise _unreadable(self._path, "ffmpeg gives frames without saying when they are presented") from None
 
+    def _give_up(self) -> None:
+        self._given_up = True
+        self._process.kill()
+
     def _incomplete(self, n_read: int) -> VideoError | None:
         """Wait for the end and make the error if it is not that of the video."""
         self._stdout.close()
         returncode = self._process.wait()
+        self._timer.cancel()
         self._log.join()
+        if self._given_up:
+            return over_time(self._path, self._time_limit or 0)
         problem = self._log.problem(returncode)
         n_kept = -(-self._log.n_decoded // self._every)
         if problem is None and n_read != n_kept:
@@ -341,6 +360,7 @@ class _Stream(Video):
 
     def close(self) -> None:
         super().close()
+        self._timer.cancel()
         if self._process.poll() is None:
             self._process.kill()
         self._stdout.close()
@@ -385,6 +405,14 @@ def _named(path: str, read: Callable[[str], _T]) -> _T:
         return read(path)
     except VideoError as error:
         raise VideoError(f"{_name(path)}: {error}") from error
+
+
+def over_time(path: str, time_limit: float) -> VideoError:
+    """Make the error for a video that takes longer than it may."""
+    return VideoError(
+        f"{_name(path)}: found no end after {time_limit:g} s; expected the row within the time limit; raise it "
+        "(time_limit=, --time-limit) and try again with retry_failed=True (--retry-failed)"
+    )
 
 
 def _unreadable(path: str, problem: str, advice: str = _COPY_AGAIN) -> VideoError:

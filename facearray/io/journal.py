@@ -1,8 +1,10 @@
 """The journal beside a store: what was planned, what is done, what failed.
 
 Layout below ``<store>.run/``: ``plan/<n>.json`` tables of labels and fingerprints, ``done/<row // 10000>/<row>.json``
-and ``failed/...`` one marker a row, ``table/<n>.json`` tables of finished rows whose markers are gone. Markers are
-written by whoever computed the row, everything else by the one client that holds the lease.
+and ``failed/...`` one marker a row, ``table/<n>.json`` tables of finished rows whose markers are gone, ``claim/...``
+which attempt at a row counts (:mod:`facearray.io.claims`), ``runs/<time>.json`` a report of every run that ended, and
+the leases. Markers and claims are written by whoever computes the row, everything else by the client that holds a
+lease.
 """
 
 from __future__ import annotations
@@ -323,8 +325,26 @@ class Journal:
 
     def erase(self) -> None:
         """Delete everything but the lease."""
-        for name in ("done", "failed", "plan", "table"):
+        for name in ("done", "failed", "plan", "table", "claim", "runs"):
             self.folder.remove_tree(name)
+
+    def report(self, name: str, report: Mapping[str, Any]) -> None:
+        """Keep the report of a run, as JSON values without credentials.
+
+        Parameters
+        ----------
+        name
+            When it ended, and what tells it from others that ended then.
+        report
+            Its content.
+        """
+        self.folder.write(f"runs/{name}.json", _to_json(report))
+
+    def reports(self) -> list[dict[str, Any]]:
+        """Read the reports of the runs that ended, the earliest first; those that are damaged are left out."""
+        contents = self.folder.read_many(self.folder.list("runs"))
+        reports = (_from_json(content) for _, content in sorted(contents.items()))
+        return [report for report in reports if report is not None]
 
     def _mark(self, state: str, row: int, record: Mapping[str, Any]) -> None:
         self.folder.write(self._marker(state, row), _to_json(record))

@@ -1,9 +1,10 @@
-"""The lease: one run at a time writes into a store."""
+"""The lease: one run at a time writes into a store, or several parts of one run, each into rows of its own."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -24,7 +25,18 @@ from facearray.errors import FaceArrayError, InputError, LeaseError, StructureEr
 from facearray.io.journal import Journal
 from facearray.io.location import StoreLike, address, nearby_names
 
-__all__ = ["HEARTBEAT", "STALE_AFTER", "Holder", "Lease", "no_store", "not_made", "read_holder"]
+__all__ = [
+    "HEARTBEAT",
+    "STALE_AFTER",
+    "Grant",
+    "Holder",
+    "Lease",
+    "Part",
+    "no_store",
+    "not_made",
+    "read_holder",
+    "read_holders",
+]
 
 #: Seconds between two heartbeats.
 HEARTBEAT = 5.0
@@ -32,7 +44,56 @@ HEARTBEAT = 5.0
 #: Seconds without a heartbeat after which the lease of a run on another machine may be taken.
 STALE_AFTER = 60.0
 
+#: Seconds between two looks at whether a part has ended its planning.
+PLANNING_POLL = 0.2
+
 _FILE = "lease.json"
+
+#: Folder of the leases of parts.
+_PARTS = "lease"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several processes that share the rows of a run, without knowing of one another.
+
+    Attributes
+    ----------
+    number
+        Which one, from 1.
+    count
+        How many there are.
+    """
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read ``"2/8"``.
+
+        Raises
+        ------
+        InputError
+            If it is something else.
+
+        Examples
+        --------
+        >>> Part.parse("2/8")
+        Part(number=2, count=8)
+        """
+        found = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+        part = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
+        if not 1 <= part.number <= part.count:
+            raise InputError(f"found part {text!r}; expected i/N with i from 1 to N, as in 2/8")
+        return part
+
+    def owns(self, row: int) -> bool:
+        """Whether a row is the part's: a matter of its position only, whatever is done already."""
+        return row % self.count == self.number - 1
+
+    def __str__(self) -> str:
+        return f"part {self.number} of {self.count}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +112,8 @@ class Holder:
         Start of the process: tells it from a later one of the same pid.
     since, heartbeat
         Seconds since 1970 of taking the lease, and of the last sign of life.
+    part
+        Which part of a run it is; empty if it is a whole run.
     """
 
     token: str
@@ -60,12 +123,13 @@ class Holder:
     started: str
     since: float
     heartbeat: float
+    part: str = ""
 
     @classmethod
-    def this_process(cls) -> Holder:
+    def this_process(cls, part: str = "") -> Holder:
         """Describe the calling process as a holder from now on."""
         now, pid = time.time(), os.getpid()
-        return cls(uuid.uuid4().hex, socket.gethostname(), pid, _machine(), _process_start(pid) or "", now, now)
+        return cls(uuid.uuid4().hex, socket.gethostname(), pid, _machine(), _process_start(pid) or "", now, now, part)
 
     @property
     def is_here(self) -> bool:
@@ -82,16 +146,58 @@ class Holder:
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         silent = max(0, round(time.time() - self.heartbeat))
-        return f"process {self.pid} on {self.host}, since {since}, last sign of life {silent} s ago"
+        part = f"{self.part}: " if self.part else ""
+        return f"{part}process {self.pid} on {self.host}, since {since}, last sign of life {silent} s ago"
 
 
-def read_holder(journal: Journal) -> Holder | None:
+def read_holder(journal: Journal, file: str = _FILE) -> Holder | None:
     """Return the run that holds the lease, dead or alive; None if there is none or its file is damaged."""
     try:
-        content = json.loads(journal.folder.read(_FILE))
+        content = json.loads(journal.folder.read(file))
         return Holder(**content)
     except (FileNotFoundError, ValueError, TypeError):
         return None
+
+
+def read_holders(journal: Journal) -> dict[str, Holder]:
+    """Return file name → holder of the lease, and of those of parts."""
+    found = {name: read_holder(journal, name) for name in (_FILE, *journal.folder.list(_PARTS))}
+    return {name: holder for name, holder in found.items() if holder is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What another process needs to write for the run that holds a lease; it can be sent to it.
+
+    Attributes
+    ----------
+    journal
+        The store's journal.
+    token
+        The holder's.
+    file
+        The lease in the journal.
+    """
+
+    journal: Journal
+    token: str
+    file: str = _FILE
+
+    def check(self) -> None:
+        """Make sure that the run still holds the lease; call it before every commit.
+
+        Raises
+        ------
+        LeaseError
+            If another run took it, or its file is gone.
+        """
+        holder = read_holder(self.journal, self.file)
+        if holder is None or holder.token != self.token:
+            found = "no lease" if holder is None else f"the lease of {holder}"
+            raise LeaseError(
+                f"this run lost its lease: found {found} in {self.journal.folder.address}; it stops here, so that "
+                "two runs do not write into one store; start it again when the other has ended"
+            )
 
 
 class Lease:
@@ -100,12 +206,19 @@ class Lease:
     A run that died on this machine is replaced at once; one elsewhere after it has given no sign of life for a
     minute. A daemon thread gives the signs of life.
 
+    Parts of a run have leases of their own, each for its rows, and hold the lease of the store together with it while
+    they plan, grow or finish the store; they wait for one another there.
+
     Parameters
     ----------
     journal
         The store's journal.
     take_over
         Whether to take the lease even if its holder seems to be alive; that run stops at its next check.
+    part
+        The part of a run that it is for; None for a whole run.
+    planning
+        Whether it is the store's lease, for a part that plans, grows or finishes the store.
 
     Raises
     ------
@@ -113,27 +226,24 @@ class Lease:
         On entering, if another run holds the lease; it says which.
     """
 
-    def __init__(self, journal: Journal, *, take_over: bool = False) -> None:
+    def __init__(
+        self, journal: Journal, *, take_over: bool = False, part: Part | None = None, planning: bool = False
+    ) -> None:
         self._journal = journal
         self._take_over = take_over
-        self._holder: Holder | None = None
+        self._part = part
+        self._planning = planning
+        own = part is not None and not planning
+        self._file = f"{_PARTS}/part-{part.number}-of-{part.count}.json" if part is not None and own else _FILE
+        self._grant: Grant | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Lease:
-        mine = Holder.this_process()
-        watched = None if self._take_over else self._watch()
-        with self._locked():
-            other = read_holder(self._journal)
-            # A sign of life since it was watched shows a run whose clock is not ours.
-            if other is not None and not self._take_over and (other.is_alive or other != watched):
-                raise LeaseError(
-                    f"another run is writing into the store: {other} (lease in {self._journal.folder.address}); wait "
-                    "until it has ended, or stop it; if you know that it is dead, take over with --take-over "
-                    "(take_over=True)"
-                )
-            self._write(mine)
-        self._holder = mine
+        mine = Holder.this_process("" if self._part is None else str(self._part))
+        while not self._take(mine):
+            time.sleep(PLANNING_POLL)
+        self._grant = Grant(self._journal, mine.token, self._file)
         self._stop.clear()
         self._thread = threading.Thread(target=self._beat, args=(mine,), name="facearray-lease", daemon=True)
         self._thread.start()
@@ -146,9 +256,22 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         with self._locked():
-            if self._is_mine(self._holder):
-                self._journal.folder.remove([_FILE])
-        self._holder = None
+            if self._grant is not None and self._is_mine(self._grant.token):
+                self._journal.folder.remove([self._file])
+        self._grant = None
+
+    @property
+    def grant(self) -> Grant:
+        """What other processes need to write for this run.
+
+        Raises
+        ------
+        LeaseError
+            If the lease is not held.
+        """
+        if self._grant is None:
+            raise LeaseError(f"found no lease in {self._journal.folder.address}; expected to be within its context")
+        return self._grant
 
     def check(self) -> None:
         """Make sure that this run still holds the lease; call it before every commit.
@@ -158,33 +281,60 @@ class Lease:
         LeaseError
             If another run took it, or its file is gone.
         """
-        if not self._is_mine(self._holder):
-            other = read_holder(self._journal)
-            found = "no lease" if other is None else f"the lease of {other}"
-            raise LeaseError(
-                f"this run lost its lease: found {found} in {self._journal.folder.address}; it stops here, so that "
-                "two runs do not write into one store; start it again when the other has ended"
-            )
+        self.grant.check()
 
-    def _watch(self) -> Holder | None:
-        """Return the holder; one that seems to be dead elsewhere is given the time for a sign of life first."""
-        holder = read_holder(self._journal)
-        if holder is not None and not holder.is_here and not holder.is_alive:
+    def _take(self, mine: Holder) -> bool:
+        """Write the lease; False if a part is planning just now, which does not take long."""
+        watched = self._watch()
+        with self._locked():
+            rivals = self._rivals()
+            # A sign of life since it was watched shows a run whose clock is not ours.
+            alive = [h for f, h in rivals.items() if self._spares(h) and (h.is_alive or h != watched.get(f))]
+            if self._planning and alive and all(holder.part for holder in alive):
+                return False
+            if alive:
+                raise LeaseError(
+                    f"another run is writing into the store: {alive[0]} (lease in {self._journal.folder.address}); "
+                    "wait until it has ended, or stop it; if you know that it is dead, take over with --take-over "
+                    "(take_over=True)"
+                )
+            self._journal.folder.remove(file for file in rivals if file != self._file)
+            self._write(mine)
+        return True
+
+    def _spares(self, rival: Holder) -> bool:
+        """Whether a rival is left alone while it is alive; a part that plans is waited for in any case."""
+        return not self._take_over or (self._planning and bool(rival.part))
+
+    def _rivals(self) -> dict[str, Holder]:
+        """Leases that are not to be held beside this one."""
+        holders = read_holders(self._journal)
+        if self._part is None:
+            return holders
+        if self._planning:
+            return {file: holder for file, holder in holders.items() if file == _FILE}
+        same = f"-of-{self._part.count}.json"
+        return {f: h for f, h in holders.items() if f == self._file or (f != _FILE and not f.endswith(same))}
+
+    def _watch(self) -> dict[str, Holder]:
+        """Return the rivals; those that seem to be dead elsewhere are given the time for a sign of life first."""
+        rivals = {file: holder for file, holder in self._rivals().items() if self._spares(holder)}
+        if any(not holder.is_here and not holder.is_alive for holder in rivals.values()):
             time.sleep(2 * HEARTBEAT)
-        return holder
+        return rivals
 
-    def _is_mine(self, mine: Holder | None) -> bool:
-        found = read_holder(self._journal)
-        return mine is not None and found is not None and found.token == mine.token
+    def _is_mine(self, token: str) -> bool:
+        found = read_holder(self._journal, self._file)
+        return found is not None and found.token == token
 
     def _write(self, holder: Holder) -> None:
-        self._journal.folder.write(_FILE, json.dumps(asdict(holder)).encode())
+        self._journal.folder.write(self._file, json.dumps(asdict(holder)).encode())
 
     def _beat(self, mine: Holder) -> None:
         while not self._stop.wait(HEARTBEAT):
             try:
                 with self._locked():
-                    if not self._is_mine(mine):
+                    if not self._is_mine(mine.token):
                         return
                     self._write(replace(mine, heartbeat=time.time()))
             except OSError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 from facearray.io.journal import Journal
-from facearray.io.lease import Holder, Lease, read_holder
+from facearray.io.lease import Holder, Lease, read_holders
 from facearray.io.location import StoreLike, address
 from facearray.io.store import Store
 
@@ -18,6 +18,9 @@ __all__ = ["StoreStatus", "finalize_store", "store_status"]
 
 #: Pending videos that are named.
 SHOWN = 100
+
+#: Parts of a run that are named.
+SHOWN_HOLDERS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class StoreStatus:
     run
         ``"running"``, ``"interrupted"`` (the run that was writing is dead) or ``"ended"``.
     holder
-        The run that is writing, or was when it died; None if there is none.
+        The run that is writing, or was when it died, or its parts; None if there is none.
     n_videos, n_done, n_failed, n_pending
         Videos in the store and in each state.
     failures
@@ -97,17 +100,18 @@ def store_status(
         If there is something else than a store.
     """
     notes = Journal.beside(store, journal=journal, storage_options=storage_options)
-    holder = read_holder(notes)
-    if holder is not None and not Store.exists(store, storage_options=storage_options):
-        return StoreStatus(address(store), _run(holder), str(holder), 0, 0, 0, 0, {}, (), ())
+    holders = list(read_holders(notes).values())
+    run, holder = _run(holders), _holder(holders)
+    if holders and not Store.exists(store, storage_options=storage_options):
+        return StoreStatus(address(store), run, holder, 0, 0, 0, 0, {}, (), ())
     opened = Store.open(store, storage_options=storage_options)
     coordinates = opened.coordinates(notes)
     states = [str(state) for state in coordinates["status"]]
     count = Counter(states)
     return StoreStatus(
         store=address(store),
-        run=_run(holder),
-        holder=None if holder is None else str(holder),
+        run=run,
+        holder=holder,
         n_videos=len(states),
         n_done=count["done"],
         n_failed=count["failed"],
@@ -124,8 +128,17 @@ def store_status(
     )
 
 
-def _run(holder: Holder | None) -> str:
-    return "ended" if holder is None else "running" if holder.is_alive else "interrupted"
+def _run(holders: Sequence[Holder]) -> str:
+    if not holders:
+        return "ended"
+    return "running" if any(holder.is_alive for holder in holders) else "interrupted"
+
+
+def _holder(holders: Sequence[Holder]) -> str | None:
+    """Name the holders, those that are alive first."""
+    named = [str(holder) for holder in sorted(holders, key=lambda holder: not holder.is_alive)]
+    more = len(named) - SHOWN_HOLDERS
+    return "; ".join(named[:SHOWN_HOLDERS]) + (f"; and {more} more" if more > 0 else "") or None
 
 
 def finalize_store(

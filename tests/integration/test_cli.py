@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from facearray import assets
 from facearray.cli import main
-from facearray.detection import run as run_module
+from facearray.detection import options as options_module
 from facearray.io.journal import Journal
 from facearray.io.layout import INCOMPLETE
 from facearray.io.lease import Holder
@@ -25,7 +25,7 @@ from facearray.testing import FakeDetector
 @pytest.fixture
 def facearray(monkeypatch):
     """Return a function that runs the command line with a detector that needs no model."""
-    monkeypatch.setattr(run_module, "load_detector", lambda name, **options: FakeDetector())
+    monkeypatch.setattr(options_module, "load_detector", lambda name, **options: FakeDetector())
 
     def call(*arguments):
         return CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
@@ -110,7 +110,7 @@ def test_detect__interrupt_says_how_to_go_on(facearray, make_video, tmp_path, mo
         def __call__(self, frames):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "load_detector", lambda name, **options: Interrupts())
+    monkeypatch.setattr(options_module, "load_detector", lambda name, **options: Interrupts())
     result = facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     assert result.exit_code == 1
     assert "run the same command again to go on" in result.stderr

@@ -23,6 +23,7 @@ import pytest
 import facearray as fa
 from facearray.detection import plan as plan_module
 from facearray.detection import run as run_module
+from facearray.detection import task as task_module
 from facearray.detection.detector import Faces
 from facearray.errors import DetectorError, InputError, LeaseError, StructureError
 from facearray.io.journal import Journal
@@ -243,7 +244,7 @@ def test_detect__overwrite_starts_again(make_video, tmp_path, expected_au12):
         ({"max_faces": 257}, "max_faces=257; expected .* at most 256"),
         ({"max_faces": True}, "max_faces=True"),
         ({"slots": "biggest"}, "slots=.biggest.; expected one of .auto., .largest., .first., .dominant."),
-        ({"client": object()}, "expected None: this version computes in its own process"),
+        ({"client": object()}, "client=<object .*expected a distributed.Client, or None"),
         ({"embedding": True}, "detector 'fake' computes none"),
         ({"detector": "mediapip"}, "did you mean 'mediapipe'"),
     ],
@@ -606,8 +607,8 @@ def test_detect__interrupt_leaves_a_readable_store(make_video, tmp_path):
 
 
 def test_detect__says_how_many_frames_were_lost_to_damage(make_video, tmp_path, monkeypatch, caplog):
-    compute = run_module.detect_row
-    monkeypatch.setattr(run_module, "detect_row", lambda *args, **kw: {**compute(*args, **kw), "n_missing": 3})
+    compute = task_module.detect_row
+    monkeypatch.setattr(task_module, "detect_row", lambda *args, **kw: {**compute(*args, **kw), "n_missing": 3})
     with caplog.at_level(logging.WARNING, logger="facearray"):
         detect(make_video("a.mkv"), tmp_path / "s.zarr")
     assert "a.mkv: 3 frames were lost to damage" in caplog.text

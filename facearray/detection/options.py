@@ -1,0 +1,143 @@
+"""The options of a run, checked before anything is read or written."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from facearray.detection.detector import Detector
+from facearray.detection.detectors import load_detector
+from facearray.detection.slots import SLOT_RULES, slot_rule
+from facearray.errors import InputError
+from facearray.io.lease import Part
+
+__all__ = ["RunOptions"]
+
+#: Largest number of a frame that a store can hold.
+MAX_EVERY = 2**31 - 1
+
+#: Largest number of slots: they take room in every frame, whether anybody is in them or not.
+MAX_FACES = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What to compute and how; the attributes are the keywords of :func:`facearray.detect`.
+
+    Attributes
+    ----------
+    part
+        Compute only the rows of one part, beside other processes that compute theirs; only for the command line.
+
+    Raises
+    ------
+    InputError
+        With every option that cannot be used.
+    """
+
+    detector: str | Detector = "mediapipe"
+    max_faces: int = 1
+    every: int = 1
+    batch_size: int | None = None
+    device: str = "auto"
+    landmarks: bool = True
+    embedding: bool = False
+    slots: str = "auto"
+    client: Any = None
+    window: int | None = None
+    retries: int = 2
+    time_limit: float | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
+    take_over: bool = False
+    progress: bool = True
+    journal: str | os.PathLike[str] | None = None
+    storage_options: Mapping[str, Any] | None = None
+    part: Part | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not _is_count(self.max_faces) or self.max_faces > MAX_FACES:
+            problems.append(
+                f"found max_faces={self.max_faces!r}; expected a whole number of at least 1 and at most {MAX_FACES}"
+            )
+        if self.slots not in SLOT_RULES:
+            problems.append(f"found slots={self.slots!r}; expected one of {', '.join(map(repr, SLOT_RULES))}")
+        if not _is_count(self.every) or self.every > MAX_EVERY:
+            problems.append(
+                f"found every={self.every!r}; expected a whole number of at least 1 and at most {MAX_EVERY}"
+            )
+        if self.batch_size is not None and not _is_count(self.batch_size):
+            problems.append(f"found batch_size={self.batch_size!r}; expected a whole number of at least 1, or None")
+        problems += self._problems_of_workers()
+        if self.part is not None and self.overwrite:
+            problems.append("found overwrite and a part; expected one of them: each part would delete the others' rows")
+        if problems:
+            raise InputError("these options cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+
+    @property
+    def slot_rule(self) -> str:
+        """The rule for slots, with what ``"auto"`` stands for."""
+        return slot_rule(self.slots, max_faces=self.max_faces, embedding=self.embedding)
+
+    def load_detector(self) -> Detector:
+        """Return the detector that the options name.
+
+        Raises
+        ------
+        InputError
+            If there is no such detector, or it cannot run on the device or give what is asked for.
+        """
+        if isinstance(self.detector, str):
+            return load_detector(
+                self.detector,
+                device=self.device,
+                landmarks=self.landmarks,
+                embedding=self.embedding,
+                # Whoever is followed may be anybody in the frame.
+                max_faces=self.max_faces if self.slot_rule == "largest" else None,
+            )
+        if self.embedding and self.detector.n_components is None:
+            raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
+        described = getattr(self.detector, "max_faces", None)
+        needed = self.max_faces if self.slot_rule == "largest" else None
+        if described is not None and (needed is None or described < needed):
+            raise InputError(
+                f"found a detector {self.detector.name!r} that describes {described} faces a frame; expected "
+                f"{needed or 'all of them'} for max_faces={self.max_faces} and slots={self.slot_rule!r}; make it with "
+                f"max_faces={needed}"
+            )
+        return self.detector
+
+    def _problems_of_workers(self) -> list[str]:
+        problems = []
+        if self.client is not None and not _is_client(self.client):
+            problems.append(
+                f"found client={self.client!r}; expected a distributed.Client, or None for this process; "
+                "cluster.get_client() gives that of a cluster"
+            )
+        if self.window is not None and not _is_count(self.window):
+            problems.append(f"found window={self.window!r}; expected a whole number of at least 1, or None")
+        if self.window is not None and self.client is None:
+            problems.append(f"found window={self.window!r} without a client; expected it only with workers")
+        if not _is_count(self.retries, least=0):
+            problems.append(f"found retries={self.retries!r}; expected a whole number of at least 0")
+        limit = self.time_limit
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not limit > 0):
+            problems.append(f"found time_limit={limit!r}; expected a number of seconds above 0, or None")
+        elif limit is not None and not math.isfinite(limit):
+            problems.append(f"found time_limit={limit!r}; expected None for no limit")
+        return problems
+
+
+def _is_count(value: object, *, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_client(value: object) -> bool:
+    from distributed import Client
+
+    return isinstance(value, Client)
