@@ -185,17 +185,18 @@ async def _detect_meanwhile(videos: Videos, store: StoreLike, options: RunOption
     """Run in a thread, with a client of its own, so that the event loop, and a cluster that lives in it, go on."""
     stop = threading.Event()
 
-    def compute() -> xr.Dataset:
-        with synchronous(options.client) as client:
+    def compute() -> xr.Dataset | None:
+        with synchronous(options.client) as client, suppress(KeyboardInterrupt):
             return _detect(videos, store, replace(options, client=client), stop)
+        return None
 
     running = asyncio.ensure_future(asyncio.to_thread(compute))
     try:
-        return await asyncio.shield(running)
+        return cast("xr.Dataset", await asyncio.shield(running))
     except asyncio.CancelledError:
         # As with Ctrl-C, the rows in work end and the store is left in order.
         stop.set()
-        with suppress(KeyboardInterrupt, Exception):
+        with suppress(FaceArrayError):
             await running
         raise
 

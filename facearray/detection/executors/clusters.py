@@ -88,6 +88,7 @@ def _local(n_workers: int) -> Iterator[Client]:
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=logging.CRITICAL,
             preload=["facearray.detection.executors.preload"],
         ) as cluster,

@@ -31,7 +31,7 @@ from facearray.io.location import resolve
 from facearray.io.store import Layout, StoreLike
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, Variable
 
     from facearray.detection.executors.plugin import Job
 
@@ -105,24 +105,22 @@ class DaskExecutor:
         self._slots = _Slots(client)
 
     def __enter__(self) -> Self:
-        from distributed import Variable
+        from distributed.protocol.pickle import dumps
 
-        from facearray.detection.executors.plugin import TOPIC, RunPlugin, file_variable
+        from facearray.detection.executors.plugin import TOPIC, RunPlugin, file_variable, job_variable
 
         with _cluster_errors():
             for name in self._job.files:
-                content = assets.path(name).read_bytes()
-                Variable(file_variable(self._job.name, name), client=self._client).set(content)
-            self._client.register_plugin(RunPlugin(self._job))
+                self._variable(file_variable(self._job.name, name)).set(assets.path(name).read_bytes())
+            self._variable(job_variable(self._job.name)).set(dumps(self._job))
+            self._client.register_plugin(RunPlugin(self._job.name))
             self._client.subscribe_topic(TOPIC, self._on_event)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        from distributed import Variable
-
-        from facearray.detection.executors.plugin import TOPIC, file_variable
+        from facearray.detection.executors.plugin import TOPIC, file_variable, job_variable
 
         # The cluster may be gone, and what is left on it is small; the error that ended the run counts.
         with suppress(Exception):
@@ -132,8 +130,9 @@ class DaskExecutor:
             if self._client.status == "running":
                 self._client.unsubscribe_topic(TOPIC)
                 self._client.unregister_worker_plugin(self._job.name)
+                self._variable(job_variable(self._job.name)).delete()
                 for name in self._job.files:
-                    Variable(file_variable(self._job.name, name), client=self._client).delete()
+                    self._variable(file_variable(self._job.name, name)).delete()
 
     def compute(self, queue: deque[Task]) -> Generator[Outcome]:
         """Compute the rows, the longest first, so that none is left to a single worker at the end."""
@@ -157,6 +156,11 @@ class DaskExecutor:
                     yield outcome
             if self._stop.is_set():
                 raise KeyboardInterrupt
+
+    def _variable(self, name: str) -> Variable:
+        from distributed import Variable
+
+        return Variable(name, client=self._client)
 
     def _wanted(self) -> int:
         slots = self._slots.count()

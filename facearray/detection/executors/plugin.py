@@ -5,32 +5,35 @@ Loaded only by those that use Dask, because it imports distributed.
 
 from __future__ import annotations
 
+import pickle
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from distributed import Variable, Worker, get_client, get_worker
+from distributed import Worker, get_worker
 from distributed.diagnostics.plugin import WorkerPlugin
+from distributed.utils import sync
 
+import facearray
 from facearray import assets
 from facearray.detection.detector import Detector
 from facearray.detection.plan import Task
 from facearray.detection.row import RowOptions
 from facearray.detection.task import Outcome, Workplace, compute_row
-from facearray.errors import AssetError, StoreError, StructureError
+from facearray.errors import AssetError, ClusterError, StoreError, StructureError
 from facearray.io.claims import ClaimLostError, drop_claim, take_claim
 from facearray.io.lease import Grant
 from facearray.io.store import Layout, Store, StoreLike
 
-__all__ = ["TOPIC", "Assignment", "Job", "RunPlugin", "compute_on_worker", "file_variable"]
+__all__ = ["TOPIC", "Assignment", "Job", "RunPlugin", "compute_on_worker", "file_variable", "job_variable"]
 
 #: Topic of the events that tell how many frames are written.
 TOPIC = "facearray-progress"
 
-#: Seconds to wait for a model file to come through the scheduler.
-FILE_TIMEOUT = 60.0
+#: Seconds to wait for something that the client has left with the scheduler.
+FETCH_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,27 +85,30 @@ class Assignment:
 class RunPlugin(WorkerPlugin):
     """Holds what a worker needs for the rows of a run; workers that join later have it too.
 
+    It holds nothing when it is sent: Dask writes what it cannot unpack into its logs. The job waits with the scheduler.
+
     Parameters
     ----------
-    job
-        What the rows have in common.
+    name
+        Of the run, on its cluster.
     """
 
     idempotent = True
 
-    def __init__(self, job: Job) -> None:
-        self.name = job.name
-        self.job = job
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = facearray.__version__
 
     def setup(self, worker: Worker) -> None:
         """Prepare a lock; nothing heavy, because all of the worker waits for it."""
         self._worker = worker
         self._lock = threading.Lock()
+        self._job: Job | None = None
         self._workplace: Workplace | None = None
 
     def compute(self, task: Task) -> Outcome:
         """Compute a row, unless it was tried too often."""
-        job, address = self.job, self._worker.address
+        job, address = self.job(), self._worker.address
         journal = job.grant.journal
         job.grant.check()
         claim = take_claim(journal, task.row, run=job.grant.token)
@@ -118,13 +124,37 @@ class RunPlugin(WorkerPlugin):
             journal.mark_failed(task.row, error, {"seconds": None})
             outcome = Outcome(task.row, "failed", worker=address, error=error)
         else:
-            outcome = compute_row(task, self.workplace(), check=check, on_frames=tell.add, worker=address)
+            outcome = compute_row(task, self.workplace(job), check=check, on_frames=tell.add, worker=address)
         check()
         drop_claim(journal, task.row)
         # The first row waits for the detector.
         return replace(outcome, seconds=round(time.perf_counter() - started, 3))
 
-    def workplace(self) -> Workplace:
+    def job(self) -> Job:
+        """Fetch what the rows have in common.
+
+        Raises
+        ------
+        StructureError
+            If there is another version of facearray here than with the client.
+        ClusterError
+            If the scheduler has nothing: the run has ended.
+        """
+        with self._lock:
+            if self._job is None:
+                if self.version != facearray.__version__:
+                    raise StructureError(
+                        f"worker {self._worker.address}: found facearray {facearray.__version__}; expected "
+                        f"{self.version}, as with the client; install the same version on all machines"
+                    )
+                try:
+                    content = _left_with_scheduler(self._worker, job_variable(self.name))
+                except TimeoutError:
+                    raise ClusterError(f"found no run {self.name} with the scheduler; it has ended") from None
+                self._job = pickle.loads(content)  # noqa: S301  (from the client, as every task of Dask is)
+            return self._job
+
+    def workplace(self, job: Job) -> Workplace:
         """Load the detector and open the store once, whatever the number of threads.
 
         Raises
@@ -138,8 +168,7 @@ class RunPlugin(WorkerPlugin):
         """
         with self._lock:
             if self._workplace is None:
-                job = self.job
-                _fetch(job)
+                _fetch_files(self._worker, job)
                 detector = job.load_detector()
                 problems = job.layout.differences(Layout.from_detector(detector, **_like(job.layout)))
                 if problems:
@@ -180,21 +209,32 @@ def tried_too_often(attempts: int) -> str:
     )
 
 
+def job_variable(run: str) -> str:
+    """Name the variable on the scheduler that holds the job, pickled."""
+    return f"{run}-job"
+
+
 def file_variable(run: str, name: str) -> str:
     """Name the variable on the scheduler that holds a model file."""
     return f"{run}-{name}"
 
 
-def _fetch(job: Job) -> None:
+def _left_with_scheduler(worker: Worker, name: str) -> bytes:
+    """Return what the client has put into a variable; without a client of the worker's own, of a thousand workers."""
+    answer = sync(worker.loop, worker.scheduler.variable_get, name=name, client=worker.id, timeout=FETCH_TIMEOUT)
+    content: bytes = answer["value"]
+    return content
+
+
+def _fetch_files(worker: Worker, job: Job) -> None:
     """Take model files that are not on this machine from the scheduler, where the client has put them."""
     missing = assets.missing(job.files)
     if not missing:
         return
-    client = get_client()
     contents = {}
     for name in missing:
         try:
-            contents[name] = Variable(file_variable(job.name, name), client=client).get(timeout=FILE_TIMEOUT)
+            contents[name] = _left_with_scheduler(worker, file_variable(job.name, name))
         except TimeoutError:
             raise AssetError(
                 f"found no {name} in the cache of this worker, and none with the scheduler; expected the client's; "
