@@ -78,7 +78,10 @@ def _key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
 def _part(text: str | None) -> Part | None:
     from facearray.io.lease import Part
 
-    return None if text is None else Part.parse(text)
+    try:
+        return None if text is None else Part.parse(text)
+    except InputError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

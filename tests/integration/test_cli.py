@@ -51,6 +51,27 @@ def test_detect__failures_are_named_and_exit_is_1(facearray, make_video, tmp_pat
     assert "gone.mp4: " in again.stderr
 
 
+def test_detect__parts_one_after_the_other(facearray, make_video, tmp_path):
+    videos, store = [make_video(f"{i}.mkv", offset=i) for i in range(3)], tmp_path / "s.zarr"
+    first = facearray("detect", *videos, "-o", store, "--part", "1/2")
+    assert first.exit_code == 0
+    assert "1.mkv" not in first.stdout
+    assert "2 videos done, 0 failed: 40 frames in" in first.stdout
+    assert facearray("status", store).exit_code == 1
+    assert facearray("detect", *videos, "-o", store, "--part", "2/2").exit_code == 0
+    assert facearray("status", store).exit_code == 0
+
+
+def test_detect__json_says_what_the_run_took(facearray, make_video, tmp_path):
+    result = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr", "--json")
+    run = json.loads(result.stdout)["run"]
+    assert (run["n_done"], run["n_failed"], run["n_frames"], run["end"]) == (1, 1, 20, "complete")
+    assert list(run["failures"]) == ["gone.mp4"]
+    assert run["workers"]["this process"]["rows"] == 2
+    (kept,) = Journal.beside(tmp_path / "s.zarr").reports()
+    assert kept["started"] == run["started"]
+
+
 def test_detect__json_is_one_object(facearray, make_video, tmp_path):
     result = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr", "--json")
     found = json.loads(result.stdout)
@@ -71,6 +92,16 @@ def test_detect__json_is_one_object(facearray, make_video, tmp_path):
         (["detect", "a.mp4", "-o", "s.zarr", "--every", "x"], "not a valid integer"),
         (["detect", "nothing/*.mp4", "-o", "s.zarr"], "nothing matches"),
         (["detect", "a.mp4", "-o", "s.zarr", "--storage-option", "x"], "expected KEY=VALUE"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--part", "3/2"], "found part '3/2'; expected i/N"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--part", "1/2", "--overwrite"], "found overwrite and a part"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--workers", "0"], "found --workers 0; expected at least 1"),
+        (
+            ["detect", "a.mp4", "-o", "s.zarr", "--workers", "2", "--scheduler", "tcp://x:1"],
+            "expected at most one of them",
+        ),
+        (["detect", "a.mp4", "-o", "s.zarr", "--scheduler-file", "none.json"], "found no file none.json"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--window", "2"], "window=2 without a client"),
+        (["detect", "a.mp4", "-o", "s.zarr", "--time-limit", "0"], "time_limit=0.0; expected a number of seconds"),
         (["status", "nothing.zarr"], "no store at"),
         (["info", "nothing.zarr"], "no store at"),
         (["finalize", "nothing.zarr"], "no store at"),

@@ -135,7 +135,7 @@ def logging_worker(log, ended=()):
     return lines[-1] if lines else None
 
 
-@pytest.mark.parametrize("n_killed", [0, pytest.param(2, id="two of four workers killed")])
+@pytest.mark.parametrize("n_killed", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_workers__make_the_store_of_one_process_and_compute_nothing_twice(make_video, tmp_path, contents, n_killed):
     n, log, store = 10, tmp_path / "log", tmp_path / "s.zarr"
     videos = [make_video(f"{i}.mkv", 150, offset=i, size=f"{32 + 2 * i}x24") for i in range(n)]
@@ -296,6 +296,7 @@ def test_workers__without_model_files_and_network_get_them_from_the_client(make_
     }
 
 
+@pytest.mark.slow
 def test_scheduler__killed_ends_the_run_by_name_and_it_goes_on(make_video, tmp_path, contents):
     log, store = tmp_path / "log", tmp_path / "s.zarr"
     videos = [make_video(f"{i}.mkv", 200, offset=i) for i in range(4)]
@@ -319,6 +320,7 @@ def test_scheduler__killed_ends_the_run_by_name_and_it_goes_on(make_video, tmp_p
     assert store_status(store).n_done == 4
 
 
+@pytest.mark.slow
 def test_worker__paused_longer_than_its_timeout_writes_no_more_when_it_wakes(make_video, tmp_path, contents):
     log, store = tmp_path / "log", tmp_path / "s.zarr"
     videos = [make_video(f"{i}.mkv", 300, offset=i, size=f"{32 + 2 * i}x24") for i in range(4)]
@@ -343,7 +345,7 @@ def test_worker__paused_longer_than_its_timeout_writes_no_more_when_it_wakes(mak
     assert store_status(store).n_done == 4
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_interrupt__drains_and_a_second_one_ends_at_once(make_video, tmp_path, times):
     log, store = tmp_path / "log", tmp_path / "s.zarr"
     videos = [make_video(f"{i}.mkv", 400, offset=i, size=f"{32 + 2 * i}x24") for i in range(6)]

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 #: Rows in the hands of the cluster for each that it can compute at once: the next waits where the last one ends.
 ROWS_PER_SLOT = 2
 
-#: Seconds between two looks at the workers, the time limits and the connection.
+#: Seconds between two looks at the time limits and the connection, and at the workers for each 50 of them.
 POLL = 1.0
 
 #: Seconds beyond its time limit after which a row is taken for stuck: its worker should have given up itself.
@@ -316,7 +316,7 @@ class _Slots:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._looked = self._warned = -WARN_EVERY
-        self._threads = self._gpus = 0
+        self._n_workers = self._threads = self._gpus = 0
 
     @property
     def have_gpus(self) -> bool:
@@ -328,13 +328,14 @@ class _Slots:
 
     def refresh(self) -> None:
         now = time.monotonic()
-        if now - self._looked < POLL:
+        if now - self._looked < POLL * max(1, self._n_workers // 50):
             return
         self._looked = now
         try:
             workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
         except TypeError:  # versions that always give all of them
             workers = self._client.scheduler_info()["workers"].values()
+        self._n_workers = len(workers)
         self._threads = sum(worker["nthreads"] for worker in workers)
         self._gpus = int(sum(worker.get("resources", {}).get("GPU", 0) for worker in workers))
         if self.count():
