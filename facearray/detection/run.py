@@ -253,7 +253,8 @@ class _Run:
             try:
                 tally = self._compute(plan, target, lease, grow=nullcontext)
             except (KeyboardInterrupt, InputError, ClusterError):
-                lease.check()
+                # What workers bring from now on comes too late for the store that is finished here.
+                lease.revoke()
                 target.finalize(self.journal)
                 raise
             lease.check()

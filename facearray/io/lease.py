@@ -235,7 +235,7 @@ class Lease:
         self._planning = planning
         own = part is not None and not planning
         self._file = f"{_PARTS}/part-{part.number}-of-{part.count}.json" if part is not None and own else _FILE
-        self._grant: Grant | None = None
+        self._holder: Holder | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -243,9 +243,9 @@ class Lease:
         mine = Holder.this_process("" if self._part is None else str(self._part))
         while not self._take(mine):
             time.sleep(PLANNING_POLL)
-        self._grant = Grant(self._journal, mine.token, self._file)
+        self._holder = mine
         self._stop.clear()
-        self._thread = threading.Thread(target=self._beat, args=(mine,), name="facearray-lease", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="facearray-lease", daemon=True)
         self._thread.start()
         return self
 
@@ -256,9 +256,9 @@ class Lease:
         if self._thread is not None:
             self._thread.join()
         with self._locked():
-            if self._grant is not None and self._is_mine(self._grant.token):
+            if self._is_mine():
                 self._journal.folder.remove([self._file])
-        self._grant = None
+        self._holder = None
 
     @property
     def grant(self) -> Grant:
@@ -269,9 +269,9 @@ class Lease:
         LeaseError
             If the lease is not held.
         """
-        if self._grant is None:
+        if self._holder is None:
             raise LeaseError(f"found no lease in {self._journal.folder.address}; expected to be within its context")
-        return self._grant
+        return Grant(self._journal, self._holder.token, self._file)
 
     def check(self) -> None:
         """Make sure that this run still holds the lease; call it before every commit.
@@ -282,6 +282,20 @@ class Lease:
             If another run took it, or its file is gone.
         """
         self.grant.check()
+
+    def revoke(self) -> None:
+        """Take the right to write back from those who were granted it, and keep it.
+
+        Raises
+        ------
+        LeaseError
+            If another run took the lease.
+        """
+        with self._locked():
+            self.check()
+            if self._holder is not None:
+                self._holder = replace(self._holder, token=uuid.uuid4().hex)
+                self._write(self._holder)
 
     def _take(self, mine: Holder) -> bool:
         """Write the lease; False if a part is planning just now, which does not take long."""
@@ -323,20 +337,20 @@ class Lease:
             time.sleep(2 * HEARTBEAT)
         return rivals
 
-    def _is_mine(self, token: str) -> bool:
+    def _is_mine(self) -> bool:
         found = read_holder(self._journal, self._file)
-        return found is not None and found.token == token
+        return found is not None and self._holder is not None and found.token == self._holder.token
 
     def _write(self, holder: Holder) -> None:
         self._journal.folder.write(self._file, json.dumps(asdict(holder)).encode())
 
-    def _beat(self, mine: Holder) -> None:
+    def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT):
             try:
                 with self._locked():
-                    if not self._is_mine(mine.token):
+                    if self._holder is None or not self._is_mine():
                         return
-                    self._write(replace(mine, heartbeat=time.time()))
+                    self._write(replace(self._holder, heartbeat=time.time()))
             except OSError:
                 continue  # a disk or network that fails for a moment; a minute of it makes the lease stale
 

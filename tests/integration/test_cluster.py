@@ -316,7 +316,7 @@ def test_detect__a_worker_that_does_not_keep_the_time_limit_is_restarted(make_vi
     detecting(lambda frames: frames.shape[2] == 64 and release.wait(60))
     videos = [make_video("a.mkv"), make_video("b.mkv", size="64x24"), make_video("c.mkv")]
     restarted = []
-    monkeypatch.setattr(dask_module, "_restart", lambda _client, worker: restarted.append(worker))
+    monkeypatch.setattr(dask_module, "restart", lambda _client, worker: restarted.append(worker))
     with threads(2) as client:
         ds = detect(videos, tmp_path / "s.zarr", client, time_limit=1)
         assert ds["status"].values.tolist() == ["done", "failed", "done"]

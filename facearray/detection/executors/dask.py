@@ -7,7 +7,7 @@ import queue as queues
 import signal
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -18,6 +18,7 @@ from zarr.abc.store import Store as ZarrStore
 
 from facearray import assets
 from facearray._secrets import mask_secrets
+from facearray.detection.executors.workers import Slots, restart
 from facearray.detection.options import RunOptions
 from facearray.detection.plan import Task
 from facearray.detection.progress import Progress
@@ -33,7 +34,7 @@ from facearray.io.store import Layout, StoreLike
 if TYPE_CHECKING:
     from distributed import Client, Future, Variable
 
-    from facearray.detection.executors.plugin import Job
+    from facearray.detection.executors.plugin import Job, RunPlugin
 
 __all__ = ["DaskExecutor", "dask_executor"]
 
@@ -42,14 +43,14 @@ logger = logging.getLogger(__name__)
 #: Rows in the hands of the cluster for each that it can compute at once: the next waits where the last one ends.
 ROWS_PER_SLOT = 2
 
-#: Seconds between two looks at the time limits and the connection, and at the workers for each 50 of them.
+#: Seconds between two looks at the time limits and the connection.
 POLL = 1.0
 
 #: Seconds beyond its time limit after which a row is taken for stuck: its worker should have given up itself.
 GRACE = 30.0
 
-#: Seconds without a worker between two warnings.
-WARN_EVERY = 60.0
+#: Times that a row may be lost with a worker that had not begun it, beyond its own attempts.
+NEVER_BEGUN = 10
 
 #: Reports on frames that all workers together send in a second.
 REPORTS_PER_SECOND = 50
@@ -101,8 +102,8 @@ class DaskExecutor:
         self._began: dict[int, tuple[float, str]] = {}
         self._ended: queues.SimpleQueue[Future[Outcome | None]] = queues.SimpleQueue()
         self._events: queues.SimpleQueue[dict[str, Any]] = queues.SimpleQueue()
-        self._submitted = 0
-        self._slots = _Slots(client)
+        self._n_submitted: Counter[int] = Counter()
+        self._slots = Slots(client)
 
     def __enter__(self) -> Self:
         from distributed.protocol.pickle import dumps
@@ -113,7 +114,7 @@ class DaskExecutor:
             for name in self._job.files:
                 self._variable(file_variable(self._job.name, name)).set(assets.path(name).read_bytes())
             self._variable(job_variable(self._job.name)).set(dumps(self._job))
-            self._client.register_plugin(RunPlugin(self._job.name))
+            self._prepare(RunPlugin(self._job.name))
             self._client.subscribe_topic(TOPIC, self._on_event)
         return self
 
@@ -157,6 +158,16 @@ class DaskExecutor:
             if self._stop.is_set():
                 raise KeyboardInterrupt
 
+    def _prepare(self, plugin: RunPlugin) -> None:
+        try:
+            self._client.register_plugin(plugin)
+        except OSError:
+            raise
+        except Exception as error:  # whatever importing raises there
+            raise ClusterError(
+                f"the workers cannot be prepared ({error}); expected facearray {plugin.version} on all machines"
+            ) from error
+
     def _variable(self, name: str) -> Variable:
         from distributed import Variable
 
@@ -169,11 +180,11 @@ class DaskExecutor:
     def _submit(self, task: Task) -> None:
         from facearray.detection.executors.plugin import Assignment, compute_on_worker
 
-        self._submitted += 1
+        self._n_submitted[task.row] += 1
         future = self._client.submit(
             compute_on_worker,
             Assignment(self._job.name, task),
-            key=f"detect-{task.row}-{self._job.grant.token[:8]}{self._submitted:x}",
+            key=f"detect-{task.row}-{self._job.grant.token[:8]}{self._n_submitted[task.row]:x}",
             pure=False,
             resources={"GPU": 1} if self._slots.have_gpus else None,
         )
@@ -210,6 +221,7 @@ class DaskExecutor:
         if isinstance(error, InputError | StructureError):
             raise error
         attempts = count_attempts(self._job.grant.journal, task.row, run=self._job.grant.token)
+        attempts = max(attempts, self._n_submitted[task.row] - NEVER_BEGUN)
         if attempts <= self._job.retries:
             logger.warning("%s: tried again: %s", task.source.label, _reason(error))
             self._again(task, queue)
@@ -249,7 +261,7 @@ class DaskExecutor:
             problem = f"found it stuck {GRACE:g} s after its time limit of {limit:g} s; its worker was restarted"
             yield self._fail(task, problem, worker=worker)
             self._client.cancel([future], force=True)
-            _restart(self._client, worker)
+            restart(self._client, worker)
 
     def _look_after(self) -> None:
         """Take in what happened meanwhile: frames written, workers that came and went, a connection that was lost."""
@@ -310,41 +322,6 @@ class DaskExecutor:
             signal.signal(signal.SIGINT, before)
 
 
-class _Slots:
-    """How many rows a cluster can compute at once."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._looked = self._warned = -WARN_EVERY
-        self._n_workers = self._threads = self._gpus = 0
-
-    @property
-    def have_gpus(self) -> bool:
-        """Whether there are workers that say so; then rows are for them only."""
-        return self._gpus > 0
-
-    def count(self) -> int:
-        return self._gpus or self._threads
-
-    def refresh(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < POLL * max(1, self._n_workers // 50):
-            return
-        self._looked = now
-        try:
-            workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        except TypeError:  # versions that always give all of them
-            workers = self._client.scheduler_info()["workers"].values()
-        self._n_workers = len(workers)
-        self._threads = sum(worker["nthreads"] for worker in workers)
-        self._gpus = int(sum(worker.get("resources", {}).get("GPU", 0) for worker in workers))
-        if self.count():
-            self._warned = now
-        elif now - self._warned >= WARN_EVERY:
-            self._warned = now
-            logger.warning("the cluster has no workers; waiting for some")
-
-
 @contextmanager
 def _cluster_errors() -> Iterator[None]:
     """Name the scheduler in errors of the connection to it."""
@@ -359,15 +336,6 @@ def _cluster_errors() -> Iterator[None]:
             f"the Dask scheduler cannot be reached ({error}); what was finished is kept: run the same command again to "
             "go on"
         ) from error
-
-
-def _restart(client: Client, worker: str) -> None:
-    """Restart a worker; one that nobody watches over is asked to close."""
-    try:
-        client.restart_workers([worker], timeout=GRACE, raise_for_error=False)
-    except (ValueError, KeyError):
-        with suppress(KeyError):
-            client.retire_workers([worker], close_workers=True)
 
 
 def _reason(error: BaseException | None) -> str:

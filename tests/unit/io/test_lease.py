@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import subprocess
 import sys
 import threading
@@ -132,6 +133,27 @@ def test_lease__that_was_lost_is_not_taken_from_its_new_holder(journal, quick):
         put(journal, holder())
         time.sleep(0.3)  # several heartbeats
     assert read_holder(journal).token == "another"
+
+
+def test_lease__what_was_granted_can_be_sent_and_revoked(journal, quick):
+    with Lease(journal) as lease:
+        granted = pickle.loads(pickle.dumps(lease.grant))
+        granted.check()
+        lease.revoke()
+        with pytest.raises(LeaseError, match="lost its lease: found the lease of process"):
+            granted.check()
+        time.sleep(0.2)
+        lease.check()
+        lease.grant.check()
+        put(journal, holder())
+        with pytest.raises(LeaseError, match="lost its lease"):
+            lease.revoke()
+        assert read_holder(journal).token == "another"
+
+
+def test_lease__grants_nothing_before_it_is_held(journal):
+    with pytest.raises(LeaseError, match="expected to be within its context"):
+        Lease(journal).grant  # noqa: B018
 
 
 def test_lease__survives_a_heartbeat_that_fails(journal, quick, monkeypatch):
