@@ -129,7 +129,8 @@ def plan_rows(
     done = tuple(sorted(row for row in wanted if states.get(row) == "done"))
     failed = tuple(sorted(row for row in wanted if states.get(row) == "failed" and not retry_failed))
     missing = tuple(Task(row, wanted[row], 0) for row in done if not wanted[row].exists)
-    again = {row: s for row, s in wanted.items() if row not in {*done, *failed}}
+    finished = {*done, *failed}
+    again = {row: s for row, s in wanted.items() if row not in finished}
     first = store.n_rows
     forgotten = list(again)
     moved = {row: source.location for row, source in again.items() if source.location != places[row]}

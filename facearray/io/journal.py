@@ -1,16 +1,15 @@
 """The journal beside a store: what was planned, what is done, what failed.
 
-Layout below ``<store>.run/``: ``plan/<n>.json`` tables of labels and fingerprints, ``done/<row // 10000>/<row>.json``
-and ``failed/...`` one marker a row, ``table/<n>.json`` tables of finished rows whose markers are gone, ``claim/...``
+Layout below ``<store>.run/``: ``plan/<n>.arrow`` tables of labels and fingerprints, ``done/<row // 10000>/<row>.json``
+and ``failed/...`` one marker a row, ``table/<n>.arrow`` tables of finished rows whose markers are gone, ``claim/...``
 which attempt at a row counts (:mod:`facearray.io.claims`), ``runs/<time>.json`` a report of every run that ended, and
-the leases. Markers and claims are written by whoever computes the row, everything else by the client that holds a
+the leases. Markers and claims are written by whoever computed the row, everything else by the client that holds a
 lease.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import InputError, StructureError
+from facearray.io.columns import NUMBERS, RowTable, arrow_bytes, arrow_columns, finite, record_table
 from facearray.io.location import Folder, StoreLike, resolve
 from facearray.schema import COORDS
 
@@ -31,10 +31,10 @@ __all__ = ["PER_VIDEO", "Journal", "Records", "States"]
 ROWS_PER_PART = 10_000
 
 #: Coordinates that a row's record determines.
-PER_VIDEO = ("n_frames", "fps", "width", "height", "duration", "status", "error")
+PER_VIDEO = (*NUMBERS, "status", "error")
 
 _MARKER = re.compile(r"(done|failed)/(\d+)/(\d+)\.json")
-_PART = re.compile(r"(plan|table)/(\d+)\.json")
+_PART = re.compile(r"(plan|table)/(\d+)\.arrow")
 
 
 class States(Mapping[int, str]):
@@ -71,24 +71,26 @@ class Records(Mapping[int, Mapping[str, Any]]):
 
     def __init__(
         self,
-        tables: Iterable[_Table],
+        tables: Iterable[RowTable],
         problems: Iterable[str] = (),
         *,
+        planned: NDArray[np.int64] | None = None,
         unreadable: Iterable[int] = (),
         lost_table: bool = False,
     ) -> None:
         self._tables = tuple(tables)
         self.problems = tuple(problems)
+        self._planned = np.array([], dtype=np.int64) if planned is None else planned
         self._unreadable = frozenset(unreadable)
         self._lost_table = lost_table
 
     @cached_property
     def _where(self) -> dict[int, tuple[int, int]]:
-        return {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table["row"])}
+        return {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table.row.tolist())}
 
     def __getitem__(self, row: int) -> Mapping[str, Any]:
         table, i = self._where[row]
-        return {key: values[i] for key, values in self._tables[table].items() if key != "row" and values[i] is not None}
+        return self._tables[table].record(i)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._where)
@@ -96,21 +98,21 @@ class Records(Mapping[int, Mapping[str, Any]]):
     def __len__(self) -> int:
         return len(self._where)
 
-    def speaks_of(self, row: int) -> bool:
-        """Whether the journal says what became of a noted row, be it nothing yet; False if that cannot be read."""
-        return row in self._where or not (self._lost_table or row in self._unreadable)
+    def noted_rows(self, n_rows: int) -> NDArray[np.int64]:
+        """Rows of a store of so many that were noted, and of which the journal says what became, be it nothing yet.
+
+        Those whose marker cannot be read are left out.
+        """
+        noted = self._planned[(self._planned >= 0) & (self._planned < n_rows)]
+        if not (self._lost_table or self._unreadable):
+            return noted
+        known = np.isin(noted, np.concatenate([[], *(table.row for table in self._tables)]))
+        return noted[known if self._lost_table else known | ~np.isin(noted, list(self._unreadable))]
 
     def overlay(self, name: str, values: NDArray[Any]) -> None:
         """Put what the records say about a per-video coordinate into an array over all rows."""
-        missing = {"status": "pending"}.get(name, COORDS[name].fill_value)
         for table in self._tables:
-            column = table.get(name, [None] * len(table["row"]))
-            filled = [missing if value is None else value for value in column]
-            values[np.array(table["row"], dtype=np.intp)] = np.array(filled, dtype=values.dtype)
-
-
-#: Columns of the same length, ``row`` among them.
-_Table = dict[str, list[Any]]
+            values[table.row] = table.column(name)
 
 
 class Journal:
@@ -166,30 +168,24 @@ class Journal:
         number = self._next_part("plan")
         for start in range(0, len(items), ROWS_PER_PART):
             part = items[start : start + ROWS_PER_PART]
-            table: _Table = {
+            columns = {
                 "row": [row for row, _ in part],
                 "label": [label for _, (label, _) in part],
                 "fingerprint": [fingerprint for _, (_, fingerprint) in part],
             }
-            self._write_table(f"plan/{number:08d}.json", table)
+            self.folder.write(f"plan/{number:08d}.arrow", arrow_bytes(columns))
             number += 1
-
-    def planned_rows(self) -> NDArray[np.intp]:
-        """Every row that was noted, ascending."""
-        tables, _ = self._read_parts("plan")
-        return np.unique(np.array([row for table in tables for row in table["row"]], dtype=np.intp))
 
     def labels(self) -> dict[int, str]:
         """Label of every row that was noted."""
-        return {row: label for row, label, _ in self._plan()}
+        return self._noted("label")
 
     def fingerprints(self) -> dict[int, str]:
         """Fingerprint of every row's source that was noted and has one.
 
         A row that is missing here was planned by a run that ended before it could note it: note it again.
         """
-        noted = {row: fingerprint for row, _, fingerprint in self._plan()}
-        return {row: fingerprint for row, fingerprint in noted.items() if fingerprint is not None}
+        return {row: fingerprint for row, fingerprint in self._noted("fingerprint").items() if fingerprint is not None}
 
     def check_labels(self, labels: Iterable[str]) -> None:
         """Check that the journal belongs to a store with these labels.
@@ -199,8 +195,9 @@ class Journal:
         StructureError
             If rows were noted under other labels.
         """
-        known = dict(enumerate(labels))
-        wrong = sorted((row, label) for row, label in self.labels().items() if known.get(row, label) != label)
+        known = list(labels)
+        noted = self.labels().items()
+        wrong = sorted((row, label) for row, label in noted if 0 <= row < len(known) and known[row] != label)
         if wrong:
             shown = "; ".join(f"row {row}: found {label!r}; expected {known[row]!r}" for row, label in wrong[:10])
             raise StructureError(
@@ -247,37 +244,38 @@ class Journal:
         """List which rows are done and which failed; no marker is read."""
         tables, problems = self._tables()
         markers, empty, strange = self._markers()
-        strange += [*self._foreign("plan"), *empty.values()]
+        strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
         states = {row: state for state, row in markers if state == "failed"}
-        states |= dict.fromkeys((row for table in tables for row in table["row"]), "done")
+        states |= dict.fromkeys((row for table in tables for row in table.row.tolist()), "done")
         states |= {row: state for state, row in markers if state == "done"}
         return States(states, sorted([*problems, *strange]))
 
     def records(self) -> Records:
         """Read everything about done and failed rows."""
         tables, problems = self._tables()
-        _, unreadable_plan = self._read_parts("plan")
+        lost_table = bool(problems)
+        planned, unreadable_plan = self._planned_rows()
         markers, empty, strange = self._markers()
-        strange += [*self._foreign("plan"), *empty.values()]
+        strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
         failed, unreadable_failed = self._read_markers(markers, "failed")
         done, unreadable_done = self._read_markers(markers, "done")
         # A later table wins, as a marker wins over a table and done over failed.
         return Records(
-            [*([failed] if failed["row"] else []), *tables, *([done] if done["row"] else [])],
+            [failed, *tables, done],
             sorted([*problems, *unreadable_plan, *strange, *unreadable_failed.values(), *unreadable_done.values()]),
+            planned=planned,
             unreadable={*(row for _, row in empty), *unreadable_failed, *unreadable_done},
-            lost_table=bool(self._read_parts("table")[1]),
+            lost_table=lost_table,
         )
 
     def forget(self, rows: int | Iterable[int]) -> None:
         """Make rows pending again; give all of them at once."""
         wanted = {rows} if isinstance(rows, int) else set(rows)
         markers, empty, _ = self._markers()
-        for name in self._parts("table"):
-            table = self._read_table(name)
-            if isinstance(table, dict) and wanted.intersection(table["row"]):
-                keep = [i for i, row in enumerate(table["row"]) if row not in wanted]
-                self._write_table(name, {key: [values[i] for i in keep] for key, values in table.items()})
+        for name, content in self._read_parts("table").items():
+            table = RowTable.from_bytes(content)
+            if table is not None and np.isin(table.row, list(wanted)).any():
+                self.folder.write(name, table.without(wanted).to_bytes())
         self.folder.remove(name for (_, row), name in markers.items() if row in wanted)
         self.folder.remove(self._marker(state, row) for state, row in empty if row in wanted)
 
@@ -294,10 +292,9 @@ class Journal:
         for state in ("done", "failed"):
             unreadable = self._read_markers(markers, state)[1]
             damaged |= {self._marker(state, row): text for row, text in unreadable.items()}
-        for name in self._parts("table"):
-            table = self._read_table(name)
-            if isinstance(table, str):
-                damaged[name] = table
+        for name, content in self._read_parts("table").items():
+            if RowTable.from_bytes(content) is None:
+                damaged[name] = self._damaged(name)
         self.folder.remove(damaged)
         return sorted(f"{text}; what it was about is computed again" for text in damaged.values())
 
@@ -315,10 +312,9 @@ class Journal:
         names = {row: name for (state, row), name in markers.items() if state == "done"}
         table, unreadable = self._read_markers(markers, "done")
         number = self._next_part("table")
-        for start in range(0, len(table["row"]), ROWS_PER_PART):
-            part = {key: values[start : start + ROWS_PER_PART] for key, values in table.items()}
-            self._write_table(f"table/{number:08d}.json", part)
-            self.folder.remove(names[row] for row in part["row"])
+        for part in table.parts(ROWS_PER_PART):
+            self.folder.write(f"table/{number:08d}.arrow", part.to_bytes())
+            self.folder.remove([names[row] for row in part.row.tolist()])
             number += 1
         self.folder.remove(names[row] for row in unreadable)
         return sorted(f"{text}; its row is computed again" for text in unreadable.values())
@@ -368,7 +364,7 @@ class Journal:
                 found[match[1], int(match[3])] = name
         return found, empty, problems
 
-    def _read_markers(self, markers: Mapping[tuple[str, int], str], state: str) -> tuple[_Table, dict[int, str]]:
+    def _read_markers(self, markers: Mapping[tuple[str, int], str], state: str) -> tuple[RowTable, dict[int, str]]:
         """Return the records of one state as a table, and row → problem of those that cannot be read."""
         names = {row: name for (kind, row), name in sorted(markers.items()) if kind == state}
         contents = self.folder.read_many(names.values())
@@ -382,48 +378,51 @@ class Journal:
                 problems[row] = f"{self.folder.address}: found {name} half written or damaged"
             else:
                 records[row] = record
-        keys = sorted({key for record in records.values() for key in record} - {"row", "status"})
-        table: _Table = {"row": list(records), "status": [state] * len(records)}
-        table |= {key: [record.get(key) for record in records.values()] for key in keys}
-        return table, problems
+        return record_table(state, records), problems
 
-    def _tables(self) -> tuple[list[_Table], list[str]]:
-        """Return the tables of finished rows, and a sentence for every file that is none."""
-        tables, problems = self._read_parts("table")
-        return tables, problems + self._foreign("table")
+    def _tables(self) -> tuple[list[RowTable], list[str]]:
+        """Return the tables of finished rows, and a sentence for every one that is damaged."""
+        found = {name: RowTable.from_bytes(content) for name, content in self._read_parts("table").items()}
+        damaged = [self._damaged(name) for name, table in found.items() if table is None]
+        return [table for table in found.values() if table is not None], damaged
 
-    def _plan(self) -> Iterator[tuple[int, str, str | None]]:
-        tables, _ = self._read_parts("plan")
-        for table in tables:
-            yield from zip(table["row"], table["label"], table["fingerprint"], strict=True)
+    def _planned_rows(self) -> tuple[NDArray[np.int64], list[str]]:
+        """Return every row that was noted, ascending, and a sentence for every file that cannot be read."""
+        found = {name: arrow_columns(content, ("row",)) for name, content in self._read_parts("plan").items()}
+        rows = [columns["row"] for columns in found.values() if columns is not None]
+        return (
+            np.unique(np.concatenate([np.array([], dtype=np.int64), *rows])),
+            [self._damaged(name) for name, columns in found.items() if columns is None],
+        )
 
-    def _read_parts(self, kind: str) -> tuple[list[_Table], list[str]]:
-        found = [self._read_table(name) for name in self._parts(kind)]
-        return [t for t in found if isinstance(t, dict)], [t for t in found if isinstance(t, str)]
+    def _noted(self, column: str) -> dict[int, Any]:
+        noted: dict[int, Any] = {}
+        for content in self._read_parts("plan").values():
+            columns = arrow_columns(content, ("row", column))
+            if columns is not None:
+                noted.update(zip(columns["row"].tolist(), columns[column].to_list(), strict=True))
+        return noted
+
+    def _read_parts(self, kind: str) -> dict[str, bytes]:
+        contents = self.folder.read_many(self._parts(kind))
+        return {name: contents[name] for name in sorted(contents)}
 
     def _parts(self, kind: str) -> list[str]:
         return [name for name in self.folder.list(kind) if _PART.fullmatch(name)]
+
+    def _damaged(self, name: str) -> str:
+        return f"{self.folder.address}: found {name} damaged; what it says of its rows is not known"
 
     def _foreign(self, kind: str) -> list[str]:
         names = (name for name in self.folder.list(kind) if not _PART.fullmatch(name))
         return [f"{self.folder.address}: found {name}, which is no part of the journal; delete it" for name in names]
 
     def _next_part(self, kind: str) -> int:
-        return 1 + max((int(name[len(kind) + 1 : -5]) for name in self._parts(kind)), default=-1)
-
-    def _read_table(self, name: str) -> _Table | str:
-        """Return a table, or the sentence that says why it cannot be used."""
-        table = _from_json(self.folder.read(name))
-        if table is None or "row" not in table or len({len(column) for column in table.values()}) != 1:
-            return f"{self.folder.address}: found {name} damaged; what it says of its rows is not known"
-        return table
-
-    def _write_table(self, name: str, table: _Table) -> None:
-        self.folder.write(name, _to_json(table))
+        return 1 + max((int(name[len(kind) + 1 : -len(".arrow")]) for name in self._parts(kind)), default=-1)
 
 
 def _to_json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
+    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
 
 
 def _from_json(content: bytes) -> dict[str, Any] | None:
@@ -436,20 +435,16 @@ def _from_json(content: bytes) -> dict[str, Any] | None:
 
 def _is_record(state: str, record: Mapping[str, Any]) -> bool:
     """Whether a marker holds what it should, so that it can be laid over the coordinates of its row."""
-    if state == "failed":
-        return isinstance(record.get("error"), str)
-    numbers = [record.get(name, "absent") for name in PER_VIDEO if name not in ("status", "error")]
-    return isinstance(record.get("n_frames"), int) and all(x is None or isinstance(x, int | float) for x in numbers)
+    if state == "failed" and not isinstance(record.get("error"), str):
+        return False
+    numbers = {name: record.get(name, "absent" if state == "done" else None) for name in NUMBERS}
+    if state == "done" and numbers["n_frames"] is None:
+        return False
+    return all(value is None or _fits(name, value) for name, value in numbers.items())
 
 
-def _finite(value: Any) -> Any:
-    """Turn NumPy scalars into Python's, and numbers that JSON has no word for into None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
+def _fits(name: str, value: Any) -> bool:
+    dtype = COORDS[name].numpy_dtype
+    if dtype.kind == "i":
+        return isinstance(value, int) and 0 <= value <= np.iinfo(dtype).max
+    return isinstance(value, int | float)

@@ -101,15 +101,14 @@ def per_video_coordinates(
         The store's journal.
     """
     records = journal.records()
-    planned = journal.planned_rows()
-    planned = np.array([row for row in planned if row < n_rows and records.speaks_of(row)], dtype=np.intp)
+    noted = records.noted_rows(n_rows)
     current = {}
     for name in PER_VIDEO:
-        if len(planned) == n_rows:
+        if len(noted) == n_rows:
             values = np.full(n_rows, COORDS[name].fill_value, dtype=COORDS[name].numpy_dtype)
         else:
             values = stored(name).copy()
-            values[planned] = COORDS[name].fill_value
+            values[noted] = COORDS[name].fill_value
         records.overlay(name, values)
         current[name] = values
     return current
