@@ -128,6 +128,14 @@ def main() -> None:
 @click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show progress bars on a terminal.")
 @_storage_option
+@click.option(
+    "--video-option",
+    "video_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda _context, _parameter, pairs: _key_values(pairs),
+    help="The same for URLs of VIDEOS; by default --storage-option, where they are of the store's kind.",
+)
 @_json_option
 @_named_errors
 def detect(
@@ -139,7 +147,7 @@ def detect(
     scheduler_file: str | None,
     **options: Any,
 ) -> None:
-    """Find the faces in every frame of VIDEOS (files, globs, folders) and store what they do.
+    """Find the faces in every frame of VIDEOS (files, URLs, globs, folders) and store what they do.
 
     Run the same command again to go on where an interrupted run was; new videos are appended.
     """

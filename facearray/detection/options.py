@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from facearray._secrets import SecretOptions
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
 from facearray.detection.slots import SLOT_RULES, slot_rule
 from facearray.errors import InputError
 from facearray.io.lease import Part
+from facearray.io.location import StoreLike, same_kind
 
 __all__ = ["RunOptions"]
 
@@ -56,9 +58,13 @@ class RunOptions:
     progress: bool = True
     journal: str | os.PathLike[str] | None = None
     storage_options: Mapping[str, Any] | None = None
+    video_options: Mapping[str, Any] | None = None
     part: Part | None = None
 
     def __post_init__(self) -> None:
+        for name in ("storage_options", "video_options"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, SecretOptions(getattr(self, name)))
         problems = []
         if not _is_count(self.max_faces) or self.max_faces > MAX_FACES:
             problems.append(
@@ -82,6 +88,12 @@ class RunOptions:
     def slot_rule(self) -> str:
         """The rule for slots, with what ``"auto"`` stands for."""
         return slot_rule(self.slots, max_faces=self.max_faces, embedding=self.embedding)
+
+    def of_video(self, url: str, *, store: StoreLike) -> Mapping[str, Any] | None:
+        """Return the options of the file system of a video: its own, or those of a store of the same kind."""
+        if self.video_options is not None:
+            return self.video_options
+        return self.storage_options if same_kind(url, store) else None
 
     def load_detector(self) -> Detector:
         """Return the detector that the options name.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facearray.detection.sources import Source
-from facearray.detection.video import probe
+from facearray.detection.video import MIN_FRAME_BYTES, probe
 from facearray.errors import StructureError, VideoError
 from facearray.io.journal import Journal
 from facearray.io.lease import Part
@@ -22,9 +22,6 @@ logger = logging.getLogger(__name__)
 
 #: Headers read at the same time; each is one short-lived decoder process.
 PROBE_THREADS = 4
-
-#: Bytes that a frame takes at least in any container, to see through headers that lie.
-MIN_FRAME_BYTES = 16
 
 #: Videos that a message names.
 SHOWN = 10
@@ -61,15 +58,18 @@ class Plan:
 
 
 def expected_frames(sources: Sequence[Source], *, every: int) -> list[int]:
-    """Estimate the stored frames of each source from its header; 0 where the header cannot be read.
+    """Estimate the stored frames of each source from its header; 0 where it cannot be read, or only through a network.
 
     No estimate is more than the file has room for: a header can promise any number of frames, and of what is reserved
     for the longest video every row has its share. Where it was too few, the store grows.
 
-    The row of an unreadable source fails with the reason when it is decoded.
+    The row of an unreadable source fails with the reason when it is decoded. A remote one is not fetched to plan
+    with: its row asks for room when it is computed.
     """
 
     def estimate(source: Source) -> int:
+        if source.is_remote:
+            return 0
         try:
             room = max(1, Path(source.path).stat().st_size // MIN_FRAME_BYTES)
             return -(-min(probe(source.path).n_frames, room) // every)

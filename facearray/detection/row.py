@@ -5,18 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from facearray.detection.cache import local_video
 from facearray.detection.detector import Detector, Faces
 from facearray.detection.parallel import available_cpus, ordered_map
 from facearray.detection.prefetch import prefetch
 from facearray.detection.slots import Slots, slot_filler
 from facearray.detection.sources import Source
-from facearray.detection.video import Batch, open_video
+from facearray.detection.video import MIN_FRAME_BYTES, Batch, open_video, probe
 from facearray.errors import CapacityError, DetectorError, InputError
 from facearray.io.store import RowWriter
 
@@ -122,13 +125,14 @@ def detect_row(
     InputError
         If the batches asked for do not fit memory.
     VideoError
-        If the video cannot be decoded, or not completely, or not within the time limit.
+        If the video cannot be decoded, or not completely, or not within the time limit; a remote one also if it cannot
+        be fetched or has changed.
     DetectorError
         If the detector raises or returns what it did not promise.
     CapacityError
         If the video has more frames than the store has room for.
     StoreError
-        If there is no room for the frames, in the store or while they wait for their slots.
+        If the store, or the cache of remote videos, fails; if there is no room for frames that wait for their slots.
     """
     started = time.perf_counter()
     n_frames = n_faces_found = 0
@@ -150,8 +154,14 @@ def detect_row(
         )
 
     filler = slot_filler(detector, rule=options.slots, max_faces=options.max_faces, embedding=options.embedding)
-    opened = open_video(source.path, every=options.every, time_limit=options.time_limit)
-    with filler, opened as video, writer:
+    with (
+        filler,
+        local_video(source) as path,
+        open_video(path, every=options.every, time_limit=options.time_limit) as video,
+        writer,
+    ):
+        if source.is_remote:
+            _require_room(path, writer, options.every)
         size = batch_frames(video.width, video.height, options.batch_size)
         with prefetch(video.batches(size), depth=workers) as batches:
             for (frames, frame_number, timestamp), faces in ordered_map(
@@ -181,6 +191,14 @@ def detect_row(
     }
 
 
+def _require_room(path: str, writer: RowWriter, every: int) -> None:
+    """Raise before any work if the header promises more frames than fit: nobody read it when the run was planned."""
+    n_frames = -(-probe(path).n_frames // every)
+    room = max(1, Path(path).stat().st_size // MIN_FRAME_BYTES)
+    if min(n_frames, room) > writer.capacity:
+        raise CapacityError(writer.row, writer.capacity, min(n_frames, room))
+
+
 def count_frames(source: Source, options: RowOptions) -> int:
     """Count the frames that a row would store, by decoding all of them.
 
@@ -189,7 +207,8 @@ def count_frames(source: Source, options: RowOptions) -> int:
     VideoError
         If the video cannot be decoded, or not completely, or not within the time limit.
     """
-    with open_video(source.path, every=options.every, time_limit=options.time_limit) as video:
+    opened = partial(open_video, every=options.every, time_limit=options.time_limit)
+    with local_video(source) as path, opened(path) as video:
         size = batch_frames(video.width, video.height)
         return sum(len(frames) for frames, _, _ in video.batches(size))
 

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from facearray._secrets import mask_secrets
@@ -61,6 +62,7 @@ def detect(
     progress: bool = True,
     journal: str | os.PathLike[str] | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    video_options: Mapping[str, Any] | None = None,
 ) -> xr.Dataset:
     """Find the faces in every frame of some videos and store what they do.
 
@@ -73,8 +75,9 @@ def detect(
     Parameters
     ----------
     videos
-        A path, glob or folder, a list of them, or a mapping label → path. Pictures are videos of one frame. Unless
+        A path, URL, glob or folder, a list of them, or a mapping label → path. Pictures are videos of one frame. Unless
         a mapping names it, a video is labelled by its file name; see :func:`facearray.detection.sources.find_videos`.
+        What lies behind a URL (``s3://…``, ``https://…``) is copied into a bounded cache while its row is computed.
     store
         Path or URL of the Zarr store; made if it does not exist.
     detector
@@ -121,7 +124,10 @@ def detect(
     journal
         Path or URL of the store's journal; by default ``<store>.run``. Needed if the store is a Zarr store object.
     storage_options
-        Options of the file system that a URL names.
+        Options of the file system that the URLs of the store and its journal name.
+    video_options
+        Options of the file system that the URLs of videos name. By default ``storage_options`` for those of the store's
+        kind, and for all if the store is local.
 
     Returns
     -------
@@ -168,6 +174,7 @@ def detect(
         progress=progress,
         journal=journal,
         storage_options=storage_options,
+        video_options=video_options,
     )
     if client is not None and client.asynchronous:
         return cast("xr.Dataset", _detect_meanwhile(videos, store, options))
@@ -213,7 +220,7 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
     stop
         Ends a run on workers as Ctrl-C does, from another thread.
     """
-    sources = find_videos(videos)
+    sources = find_videos(videos, partial(options.of_video, store=store))
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     if options.client is not None:
         check_reachable(store, journal, options.client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, fingerprint
+from facearray.io.remote import OptionsOf
 
 __all__ = ["MISSING", "PICTURE_SUFFIXES", "VIDEO_SUFFIXES", "Source", "Videos", "find_videos", "fingerprint"]
 
@@ -18,17 +19,17 @@ PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 #: What can be given for `videos`.
 Videos = Paths
 
-_VIDEOS = FileKind("videos", "video or picture", "videos or pictures", VIDEO_SUFFIXES + PICTURE_SUFFIXES)
+_VIDEOS = FileKind("videos", "video or picture", "videos or pictures", VIDEO_SUFFIXES + PICTURE_SUFFIXES, remote=True)
 
 
-def find_videos(videos: Videos) -> list[Source]:
+def find_videos(videos: Videos, options: OptionsOf | None = None) -> list[Source]:
     r"""List the recordings that `videos` stands for.
 
     Parameters
     ----------
     videos
-        A path, a ``file://`` URL, a glob (``**`` spans folders), a folder, an iterable of these, or a mapping of
-        label to path or URL.
+        A path, a URL, a glob (``**`` spans folders), a folder, an iterable of these, or a mapping of label to path or
+        URL. Globs and folders may be URLs too (``s3://bucket/study/*.mp4``), but not those of web servers.
 
         - A folder stands for the videos and pictures directly in it, known by their suffixes
           (:data:`VIDEO_SUFFIXES`, :data:`PICTURE_SUFFIXES`); hidden files are left out.
@@ -36,6 +37,8 @@ def find_videos(videos: Videos) -> list[Source]:
           files with other than the known suffixes are left out, as in a folder.
         - A path that exists is that file, even if it reads like a glob.
         - A file that is given twice counts once.
+    options
+        Gives the options of the file system that a URL names.
 
     Returns
     -------
@@ -43,7 +46,8 @@ def find_videos(videos: Videos) -> list[Source]:
         Sorted naturally by label (``2.mp4`` before ``10.mp4``); a mapping keeps its order and its labels.
         Elsewhere the label is the file name with extension; where several files share it, each one's is the end of
         its path, with ``/`` between the parts, as long as is needed to tell it from the others. Bytes of a file
-        name that are not text appear as ``\xff``.
+        name that are not text appear as ``\xff``. Of a URL, neither label nor location show secrets. No remote file
+        is read: its fingerprint is what its server says about it.
 
         What is named and does not exist (a missing file, a folder without videos, a glob without a match) is
         listed too, with the fingerprint ``"missing"``: the other recordings do not depend on it.
@@ -51,8 +55,10 @@ def find_videos(videos: Videos) -> list[Source]:
     Raises
     ------
     InputError
-        If there is nothing but empty folders and globs without a match, a URL of another kind, an empty label or
-        path, or something that is neither path nor text.
+        If there is nothing but empty folders and globs without a match, a URL of a kind that is unknown or needs
+        another package, an empty label or path, or something that is neither path nor text.
+    StoreError
+        If a remote folder or glob cannot be listed.
 
     Examples
     --------
@@ -61,4 +67,4 @@ def find_videos(videos: Videos) -> list[Source]:
     >>> find_videos({"baseline": "b/2.mp4"})[0].fingerprint
     'missing'
     """
-    return find_files(videos, _VIDEOS)
+    return find_files(videos, _VIDEOS, options)

@@ -26,6 +26,9 @@ from facearray.errors import InputError, VideoError
 
 _T = TypeVar("_T")
 
+#: Bytes that a frame takes at least in any container, to see through headers that lie.
+MIN_FRAME_BYTES = 16
+
 _COPY_AGAIN = "copy or export it again"
 
 #: Share of the frames that must come out if there are errors.

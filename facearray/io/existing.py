@@ -81,7 +81,7 @@ def _delete(store: ZarrStore) -> None:
     The root says that there is nothing to keep before anything is deleted, and goes last; in each array the metadata
     go after the chunks, because only they tell an array from somebody's folder.
     """
-    zarr.open_group(store, mode="r+", use_consolidated=False).update_attributes({INCOMPLETE: "yes"})
+    zarr.open_group(store, mode="r+", zarr_format=3, use_consolidated=False).update_attributes({INCOMPLETE: "yes"})
     for name in _arrays(store):
         sync(store.delete_dir(f"{name}/c"))
         sync(store.delete_dir(name))
@@ -102,7 +102,7 @@ async def _is_ours(store: ZarrStore, name: str) -> bool:
 
 def is_finished(group: zarr.Group) -> bool:
     """Whether a store is finished: its metadata is consolidated last."""
-    metadata = zarr.open_group(group.store, mode="r", use_consolidated=None).metadata
+    metadata = zarr.open_group(group.store, mode="r", zarr_format=3, use_consolidated=None).metadata
     return metadata.consolidated_metadata is not None
 
 

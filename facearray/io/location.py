@@ -6,25 +6,53 @@ import difflib
 import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.registry import get_filesystem_class
 from fsspec.utils import get_protocol
 from zarr.abc.store import Store as ZarrStore
-from zarr.storage import FsspecStore, LocalStore
+from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
-from facearray._secrets import mask_secrets
-from facearray.errors import FaceArrayError, InputError, StoreError
+from facearray._secrets import SecretOptions, mask_secrets, showable
+from facearray.errors import InputError
+from facearray.io.remote_store import RemoteStore, connection_errors, store_address
 
-__all__ = ["Folder", "StoreLike", "address", "nearby_names", "open_zarr_store", "resolve", "store_errors"]
+__all__ = [
+    "Folder",
+    "StoreLike",
+    "address",
+    "check_kind",
+    "check_shared",
+    "file_system",
+    "nearby_names",
+    "open_zarr_store",
+    "resolve",
+    "same_kind",
+    "store_errors",
+]
 
 #: What may name a store.
 StoreLike = str | os.PathLike[str] | ZarrStore
 
 _TEMPORARY = ".tmp"
+
+#: What a file system is told if nobody says otherwise. Objects of stores and journals have a few MB: reading them in
+#: pieces at once, as s3fs does, costs a request for the size of each first.
+_DEFAULTS = {"s3": {"max_concurrency": 1}, "s3a": {"max_concurrency": 1}}
+
+#: Extra of this package that brings what a kind of URL needs.
+_EXTRAS = {
+    **dict.fromkeys(("s3", "s3a"), "s3"),
+    **dict.fromkeys(("gs", "gcs"), "gcs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "azure"),
+    **dict.fromkeys(("http", "https"), "http"),
+}
 
 
 def resolve(store: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> str:
@@ -41,14 +69,84 @@ def resolve(store: str | os.PathLike[str], storage_options: Mapping[str, Any] | 
     url = os.fspath(store)
     if not url.strip() or "\0" in url:
         raise InputError(f"found the path {url!r}; expected the path or URL of a folder")
-    try:
-        fs, path = url_to_fs(url, **(storage_options or {}))
-    except (ImportError, ValueError) as error:
-        raise InputError(
-            f"found {mask_secrets(url)}, which cannot be reached: {error}; expected a path, or a URL of a kind that "
-            "fsspec knows and whose package is installed"
-        ) from error
+    fs, path = file_system(url, storage_options)
     return _resolved(path) if isinstance(fs, LocalFileSystem) else url.rstrip("/")
+
+
+def file_system(url: str, storage_options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
+    """Return the file system that a path or URL names, and the path in it.
+
+    Raises
+    ------
+    InputError
+        If the URL is of a kind that is unknown or needs another package, or the options are not its file system's.
+    """
+    try:
+        return url_to_fs(url, **(storage_options or {}))  # type: ignore[no-any-return]
+    except (ImportError, TypeError, ValueError) as error:
+        raise _unreachable(url, error, storage_options) from showable(error, storage_options)
+
+
+def _with_defaults(url: str, storage_options: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {**_DEFAULTS.get(get_protocol(url), {}), **(storage_options or {})}
+
+
+def check_kind(url: str) -> None:
+    """Make sure that a URL is of a kind that is known, and its package installed; nothing is asked of its server.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    try:
+        get_filesystem_class(get_protocol(url))
+    except (ImportError, ValueError) as error:
+        raise _unreachable(url, error, None) from showable(error)
+
+
+def _unreachable(url: str, error: Exception, storage_options: Mapping[str, Any] | None) -> InputError:
+    reason, extra = mask_secrets(str(error), storage_options), _EXTRAS.get(get_protocol(url))
+    needs = f'; pip install "facearray[{extra}]"' if extra and isinstance(error, ImportError) else ""
+    return InputError(
+        f"found {mask_secrets(url)}, which cannot be reached: {reason}; expected a path, or a URL of a kind that "
+        f"fsspec knows and whose package is installed, with options that it has{needs}"
+    )
+
+
+def check_shared(store: StoreLike, *, what: str = "several processes") -> None:
+    """Make sure that what one process writes into a store is seen by others.
+
+    Parameters
+    ----------
+    store
+        Path or URL, or a Zarr store object.
+    what
+        Who would write, for the message.
+
+    Raises
+    ------
+    InputError
+        If the store is in the memory of this process.
+
+    Examples
+    --------
+    >>> check_shared("s3://bucket/study.zarr")
+    >>> check_shared("memory://study.zarr")
+    Traceback (most recent call last):
+    facearray.errors.InputError: found memory://study.zarr, which is in the memory of one process; expected ...
+    """
+    if isinstance(store, ZarrStore):
+        inner = getattr(store, "_store", store)  # of a store that wraps another, such as LoggingStore
+        fs = getattr(inner, "fs", None)
+        private = isinstance(inner, MemoryStore) or isinstance(getattr(fs, "sync_fs", fs), MemoryFileSystem)
+    else:
+        private = get_protocol(os.fspath(store)) in ("memory", "memoryfs")
+    if private:
+        raise InputError(
+            f"found {address(store)}, which is in the memory of one process; expected a place that {what} can reach: "
+            "name a path or the URL of an object store, or compute in one process"
+        )
 
 
 def open_zarr_store(
@@ -60,13 +158,15 @@ def open_zarr_store(
     url = resolve(store, storage_options)
     if _is_local(url):
         return LocalStore(url, read_only=read_only)
-    return FsspecStore.from_url(url, storage_options=dict(storage_options or {}), read_only=read_only)
+    return RemoteStore.from_url(url, storage_options=_with_defaults(url, storage_options), read_only=read_only)
 
 
 def address(store: StoreLike) -> str:
     """Return how to call a store in messages: its resolved path, or its URL without credentials."""
     if isinstance(store, LocalStore):
         return str(store.root.resolve())
+    if isinstance(store, FsspecStore):
+        return store_address(store)
     if isinstance(store, ZarrStore):
         return mask_secrets(str(store))
     url = os.fspath(store)
@@ -90,18 +190,37 @@ def _resolved(path: str) -> str:
     return str(resolved)
 
 
+def same_kind(url: str, store: StoreLike) -> bool:
+    """Whether options of a store are meant for another URL too: it is of the same kind, or the store needs none.
+
+    Examples
+    --------
+    >>> same_kind("s3://a/b.mp4", "s3://c/d.zarr"), same_kind("https://a/b.mp4", "s3://c/d.zarr")
+    (True, False)
+    """
+    if isinstance(store, ZarrStore):
+        return isinstance(store, LocalStore | MemoryStore)
+    return _is_local(os.fspath(store)) or get_protocol(url) == get_protocol(os.fspath(store))
+
+
 @contextmanager
-def store_errors(store: StoreLike) -> Iterator[None]:
-    """Name the store in errors of its disk or network, and say how to go on."""
-    try:
+def store_errors(
+    store: StoreLike, *, doing: str = "writing", storage_options: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """Name the store in errors of its disk or network, without secrets, and say how to go on.
+
+    Parameters
+    ----------
+    store
+        Path or URL, or a Zarr store object.
+    doing
+        What fails.
+    storage_options
+        Options of its file system, whose secrets are masked.
+    """
+    options = storage_options or getattr(getattr(store, "fs", None), "storage_options", None)
+    with connection_errors(address(store), doing, options):
         yield
-    except FaceArrayError:
-        raise
-    except OSError as error:
-        raise StoreError(
-            f"{address(store)}: writing failed: {mask_secrets(str(error))}; everything that was finished is kept: "
-            "make space or put right what is named here, and the same command goes on"
-        ) from error
 
 
 def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> str:
@@ -109,7 +228,7 @@ def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = N
     if isinstance(store, ZarrStore) and not isinstance(store, LocalStore):
         return ""
     url = resolve(store.root if isinstance(store, LocalStore) else store, storage_options)
-    fs, path = url_to_fs(url, **(storage_options or {}))
+    fs, path = file_system(url, storage_options)
     parent, _, name = path.rpartition("/")
     if not fs.isdir(parent):
         return f"there is no folder {mask_secrets(parent)}"
@@ -134,7 +253,9 @@ class Folder:
 
     def __init__(self, url: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None) -> None:
         self.address = address(url)
-        self._fs, root = url_to_fs(resolve(url, storage_options), **(storage_options or {}))
+        self._options = SecretOptions(storage_options or {})
+        place = resolve(url, storage_options)
+        self._fs, root = file_system(place, _with_defaults(place, storage_options))
         self._root = root.rstrip("/")
         self.is_local = isinstance(self._fs, LocalFileSystem)
 
@@ -144,8 +265,9 @@ class Folder:
 
     def list(self, prefix: str) -> dict[str, int]:
         """Name → size of every file below a subfolder, those half written by a process that died left out."""
-        self._fs.invalidate_cache()
-        found = self._fs.find(self.path(prefix), detail=True)
+        with self._errors("reading"):
+            self._fs.invalidate_cache()
+            found = self._fs.find(self.path(prefix), detail=True)
         cut = len(self._root) + 1
         return {
             path[cut:]: int(entry.get("size") or 0)
@@ -155,7 +277,9 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; FileNotFoundError if there is none."""
-        content: bytes = self._fs.cat_file(self.path(name))
+        content = self.read_many([name]).get(name)
+        if content is None:
+            raise FileNotFoundError(f"{self.address}: found no {name}")
         return content
 
     def read_many(self, names: Iterable[str]) -> dict[str, bytes]:
@@ -163,15 +287,18 @@ class Folder:
         paths = {self.path(name): name for name in names}
         if not paths:
             return {}
-        found = self._fs.cat(list(paths), on_error="return")
-        for content in found.values():
-            if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
-                raise content
-        return {paths[path]: content for path, content in found.items() if isinstance(content, bytes)}
+        with self._errors("reading"):
+            # Not `cat`, which takes brackets in a path for a pattern.
+            contents = self._fs.cat_ranges(list(paths), None, None, on_error="return")
+            for content in contents:
+                if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
+                    raise content
+        found = zip(paths.values(), contents, strict=True)
+        return {name: content for name, content in found if isinstance(content, bytes)}
 
     def write(self, name: str, content: bytes) -> None:
         """Write or replace a file."""
-        with store_errors(self.address):
+        with self._errors("writing"):
             if self.is_local:
                 self._write_local(Path(self.path(name)), content)
             else:
@@ -189,14 +316,22 @@ class Folder:
 
     def remove(self, names: Iterable[str]) -> None:
         """Delete files; those that are gone by now are no error."""
-        with store_errors(self.address):
-            for name in names:
-                try:
-                    self._fs.rm_file(self.path(name))
-                except FileNotFoundError:
-                    continue
+        paths = [self.path(name) for name in names]
+        with self._errors("writing"):
+            if self._fs.async_impl and len(paths) > 1 and not has_magic(self._root):
+                # Object stores delete a thousand in one request.
+                with suppress(FileNotFoundError):
+                    self._fs.rm(paths)
+                    return
+            for path in paths:
+                with suppress(FileNotFoundError):
+                    self._fs.rm_file(path)
 
     def remove_tree(self, prefix: str) -> None:
         """Delete everything below a subfolder."""
-        if self._fs.exists(self.path(prefix)):
-            self._fs.rm(self.path(prefix), recursive=True)
+        with self._errors("writing"):
+            if self._fs.exists(self.path(prefix)):
+                self._fs.rm(self.path(prefix), recursive=True)
+
+    def _errors(self, doing: str) -> AbstractContextManager[None]:
+        return store_errors(self.address, doing=doing, storage_options=self._options)

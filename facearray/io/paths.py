@@ -8,14 +8,25 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from natsort import natsort_keygen
 
+from facearray._secrets import SecretOptions, mask_secrets
 from facearray.errors import InputError
+from facearray.io.location import check_kind
+from facearray.io.remote import (
+    OptionsOf,
+    RemoteFile,
+    describe_all,
+    is_remote,
+    name_of,
+    remote_files,
+    remote_fingerprint,
+)
 
 __all__ = ["MISSING", "FileKind", "Paths", "Source", "find_files", "fingerprint", "natural_key", "shortest_ends"]
 
@@ -42,12 +53,15 @@ class FileKind:
         What one, and several of them are called, for messages.
     suffixes
         Suffixes, in lower case, by which a folder's files are known.
+    remote
+        Whether they may lie behind URLs of other kinds than ``file://``.
     """
 
     argument: str
     one: str
     many: str
     suffixes: tuple[str, ...]
+    remote: bool = False
 
     def is_known(self, file: Path) -> bool:
         """Say whether a file has one of the suffixes."""
@@ -63,14 +77,17 @@ class Source:
     label
         What it is called on the ``video`` dim; any text that is not empty.
     path
-        Absolute path, as the operating system knows it.
+        Absolute path, as the operating system knows it; or a URL, with whatever secrets it has.
     fingerprint
-        See :func:`fingerprint`.
+        See :func:`fingerprint`, and :func:`facearray.io.remote.remote_fingerprint` for a URL.
+    options
+        Options of the file system that a URL names.
     """
 
     label: str
     path: str
     fingerprint: str
+    options: SecretOptions | None = field(default=None, compare=False)
 
     @property
     def exists(self) -> bool:
@@ -78,12 +95,20 @@ class Source:
         return self.fingerprint != MISSING
 
     @property
+    def is_remote(self) -> bool:
+        """Whether it lies behind a URL."""
+        return is_remote(self.path)
+
+    @property
     def location(self) -> str:
-        """The path as text that can be stored and printed whatever bytes the file name consists of."""
-        return _printable(self.path)
+        """The path as text that can be stored and printed: without secrets, whatever bytes a file name consists of."""
+        return mask_secrets(self.path, self.options) if self.is_remote else _printable(self.path)
+
+    def __repr__(self) -> str:
+        return f"Source(label={self.label!r}, location={self.location!r}, fingerprint={self.fingerprint!r})"
 
 
-def find_files(files: Paths, kind: FileKind) -> list[Source]:
+def find_files(files: Paths, kind: FileKind, options: OptionsOf | None = None) -> list[Source]:
     """List the files that an argument stands for; see :func:`facearray.detection.sources.find_videos`.
 
     Parameters
@@ -92,15 +117,20 @@ def find_files(files: Paths, kind: FileKind) -> list[Source]:
         A path, a ``file://`` URL, a glob, a folder, an iterable of these, or a mapping of label to path or URL.
     kind
         What is looked for.
+    options
+        Gives the options of the file system that a URL names.
 
     Raises
     ------
     InputError
         If there is nothing but empty folders and globs without a match, a URL of another kind, an empty label or
         path, or something that is neither path nor text.
+    StoreError
+        If a remote folder or glob cannot be listed.
     """
+    options = options or _no_options
     if isinstance(files, Mapping):
-        return _from_mapping(files, kind)
+        return _from_mapping(files, kind, options)
     if isinstance(files, str | os.PathLike):
         files = [files]
     if not isinstance(files, Iterable):
@@ -108,16 +138,18 @@ def find_files(files: Paths, kind: FileKind) -> list[Source]:
             f"{kind.argument}: found {type(files).__name__}; expected a path, a glob, a folder, or a list or mapping "
             "of them"
         )
-    paths: dict[str, str] = {}
     problems: list[str] = []
-    empty: list[str] = []
+    asked: list[str] = []
     for item in files:
         try:
-            path = _local_path(item, kind)
+            asked.append(_place(item, kind))
         except InputError as error:
             problems.append(str(error))
-            continue
-        found = _expand(path, kind)
+    remote = describe_all(filter(is_remote, asked), options)
+    paths: dict[str, str] = {}
+    empty: list[str] = []
+    for path in asked:
+        found = _expand_remote(remote, path, kind, options) if is_remote(path) else _expand(path, kind)
         if found is None:
             empty.append(path)
             found = [path]
@@ -128,11 +160,35 @@ def find_files(files: Paths, kind: FileKind) -> list[Source]:
         problems = problems or [f"{kind.argument} is empty; expected at least one path"]
     if problems:
         raise InputError("; ".join(problems))
-    labels = shortest_ends(list(paths.values()))
+    named = _named(paths.values())
+    labels = shortest_ends(list(named))
     return sorted(
-        (Source(label, path, fingerprint(path)) for path, label in labels.items()),
+        (_source(label, named[name], remote, options) for name, label in labels.items()),
         key=lambda source: natural_key(source.label),
     )
+
+
+def _no_options(_: str) -> None:
+    return None
+
+
+def _source(label: str, path: str, remote: Mapping[str, RemoteFile], options: OptionsOf) -> Source:
+    if not is_remote(path):
+        return Source(label, path, fingerprint(path))
+    info = remote[path].info if path in remote else None
+    source = Source(label, path, MISSING, SecretOptions(options(path) or {}))
+    return replace(source, fingerprint=remote_fingerprint(info, source.location) or MISSING)
+
+
+def _named(paths: Iterable[str]) -> dict[str, str]:
+    """Return what labels are made of → path; URLs that differ only in secrets name one file."""
+    named: dict[str, str] = {}
+    for path in paths:
+        name = name_of(path) if is_remote(path) else path
+        if name in named and is_remote(path):
+            name = f"{name}?{mask_secrets(path).partition('?')[2]}"
+        named.setdefault(name, path)
+    return named
 
 
 def fingerprint(path: str | os.PathLike[str]) -> str:
@@ -167,13 +223,13 @@ def fingerprint(path: str | os.PathLike[str]) -> str:
     return f"{size}-{digest.hexdigest()}"
 
 
-def _from_mapping(files: Mapping[str, str | os.PathLike[str]], kind: FileKind) -> list[Source]:
+def _from_mapping(files: Mapping[str, str | os.PathLike[str]], kind: FileKind, options: OptionsOf) -> list[Source]:
     sources, problems = [], []
     for label, item in files.items():
         if not isinstance(label, str) or not label.strip() or not _is_text(label):
             problems.append(f"{kind.argument}: found the label {label!r}; expected text that is not empty")
         try:
-            path = _local_path(item, kind)
+            path = _place(item, kind)
         except InputError as error:
             problems.append(str(error))
         else:
@@ -182,11 +238,12 @@ def _from_mapping(files: Mapping[str, str | os.PathLike[str]], kind: FileKind) -
         problems.append(f"{kind.argument} is empty; expected at least one label and path")
     if problems:
         raise InputError("; ".join(problems))
-    return [Source(_printable(label), path, fingerprint(path)) for label, path in sources]
+    remote = describe_all((path for _, path in sources if is_remote(path)), options)
+    return [_source(_printable(label), path, remote, options) for label, path in sources]
 
 
-def _local_path(item: object, kind: FileKind) -> str:
-    """Make an absolute path of a path or URL, without resolving links."""
+def _place(item: object, kind: FileKind) -> str:
+    """Make an absolute path of a path or ``file://`` URL, without resolving links; other URLs stay as they are."""
     if not isinstance(item, str | os.PathLike):
         raise InputError(
             f"{kind.argument}: found {item!r} ({type(item).__name__}); expected a path as text or pathlib.Path"
@@ -197,6 +254,9 @@ def _local_path(item: object, kind: FileKind) -> str:
             f"{kind.argument}: found the path {path!r}; expected text that is not empty, without null characters"
         )
     if scheme := _SCHEME.match(path):
+        if kind.remote and is_remote(path):
+            check_kind(path)
+            return path
         if scheme[1].lower() != "file":
             # The rest of a URL may hold a password or a signature.
             raise InputError(
@@ -222,8 +282,17 @@ def _expand(path: str, kind: FileKind) -> list[str] | None:
     return [str(file) for file in found if file.is_file()] or None
 
 
+def _expand_remote(known: dict[str, RemoteFile], url: str, kind: FileKind, options: OptionsOf) -> list[str] | None:
+    """List the files that a URL stands for, and add to what is known what the listing says about each."""
+    found = remote_files(known[url], kind.suffixes, options(url))
+    known.update({file.url: file for file in found or ()})
+    return None if found is None else [file.url for file in found]
+
+
 def _nothing_in(path: str, kind: FileKind) -> str:
     suffixes = " ".join(sorted(kind.suffixes))
+    if is_remote(path):
+        return f"nothing matches {mask_secrets(path)}; expected at least one {kind.one} (of {suffixes})"
     if Path(path).is_dir():
         return f"the folder {path!r} has no {kind.many} directly in it; looked for {suffixes}"
     return f"nothing matches {path!r}; expected at least one {kind.one} (of {suffixes} if no suffix is given)"
@@ -231,6 +300,8 @@ def _nothing_in(path: str, kind: FileKind) -> str:
 
 def _identity(path: str) -> str:
     """Reduce a path to what is the same for the same file, but not for two links to one file."""
+    if is_remote(path):
+        return path
     return os.path.normcase(Path(path).parent.resolve() / Path(path).name)
 
 

@@ -118,7 +118,7 @@ def _open(place: ZarrStore, chunks: Any, *, consolidated: bool) -> xr.Dataset:
     with warnings.catch_warnings():
         # Blocks of a few videos always cut the per-video coordinates, which have thousands of videos a chunk.
         warnings.filterwarnings("ignore", message='The specified chunks separate .* dimension "video"')
-        ds: xr.Dataset = xr.open_zarr(place, chunks=chunks, consolidated=consolidated)
+        ds: xr.Dataset = xr.open_zarr(place, chunks=chunks, consolidated=consolidated, zarr_format=3)
         return ds
 
 

@@ -22,10 +22,15 @@ __all__ = ["RowWriter", "row_variables"]
 #: Seconds between two checks before chunks that go to another machine, where a check takes as long as a chunk.
 CHECK_EVERY = 2.0
 
+#: The variable of which a chunk is written before those of the others, and deleted after them. It never holds its fill
+#: value, so where it has no chunk, none of the others has one.
+FIRST = "frame_number"
+
 
 def row_variables() -> tuple[Variable, ...]:
-    """Variables that the writer of a row fills: those with a ``frame`` dim."""
-    return tuple(v for v in (*COORDS.values(), *DATA_VARS.values()) if "frame" in v.dims)
+    """Variables that the writer of a row fills: those with a ``frame`` dim, first the one that every frame has."""
+    variables = [v for v in (*COORDS.values(), *DATA_VARS.values()) if "frame" in v.dims]
+    return tuple(sorted(variables, key=lambda v: v.name != FIRST))
 
 
 class RowWriter:
@@ -58,7 +63,7 @@ class RowWriter:
         self._check_owner = check
         self._checked = -CHECK_EVERY
         self._check_every = 0.0 if isinstance(group.store, LocalStore) else CHECK_EVERY
-        arrays = {v.name: group[v.name] for v in row_variables() if v.name in group}
+        arrays = {v.name: group.get(v.name) for v in row_variables()}
         self._buffers = {name: _Buffer(array, row) for name, array in arrays.items() if isinstance(array, zarr.Array)}
         self._open = False
         problems = [problem for buffer in self._buffers.values() for problem in buffer.problems()]
@@ -139,15 +144,18 @@ class RowWriter:
             raise CapacityError(self.row, self.capacity, self.n_frames + n_frames)
         if any(buffer.is_full_with(n_frames) for buffer in self._buffers.values()):
             self._before_writing()
-        for name, values in block.items():
-            self._buffers[name].add(values)
+        for name, buffer in self._buffers.items():
+            buffer.add(block[name])
         self.n_frames += n_frames
 
     def clear(self) -> None:
         """Delete everything that the row holds."""
         self._before_deleting()
+        if self._buffers[FIRST].may_have_chunks():
+            for buffer in reversed(self._buffers.values()):
+                buffer.clear()
         for buffer in self._buffers.values():
-            buffer.clear()
+            buffer.restart()
         self.n_frames = 0
 
     def _before_deleting(self) -> None:
@@ -226,14 +234,30 @@ class _Buffer:
         with store_errors(self.array.store):
             self.array[self._row, self._start : stop] = self._values[: stop - self._start]
         self._start += len(self._values)
-        self._restart()
+        self._empty()
+
+    def may_have_chunks(self) -> bool:
+        """Whether the row has a chunk; on a disk this is not looked up, because deleting costs no more."""
+        return isinstance(self.array.store, LocalStore) or sync(self._has_chunks())
+
+    async def _has_chunks(self) -> bool:
+        with store_errors(self.array.store):
+            async for _ in self.array.store.list_prefix(self._folder + "/"):
+                return True
+            return False
+
+    @property
+    def _folder(self) -> str:
+        return f"{self.array.path}/c/{self._row}"
 
     def clear(self) -> None:
         with store_errors(self.array.store):
-            sync(self.array.store.delete_dir(f"{self.array.path}/c/{self._row}"))
-        self._start = 0
-        self._restart()
+            sync(self.array.store.delete_dir(self._folder))
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
+        self._start = 0
+        self._empty()
+
+    def _empty(self) -> None:
         self._values[...] = self.array.fill_value
         self._filled = 0

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 from zarr.abc.store import Store as ZarrStore
 
 from facearray.io.existing import consolidate, find_group, make_room
 from facearray.io.journal import Journal
 from facearray.io.layout import INCOMPLETE, SCHEMA_ATTR
-from facearray.io.location import StoreLike, open_zarr_store, resolve
+from facearray.io.location import StoreLike, file_system, open_zarr_store, resolve, store_errors
 from facearray.schema import COORDS, DATA_VARS, SCHEMA_VERSION, Variable, chunk_shape, validate
 
 __all__ = ["chunk_sizes", "in_blocks", "save"]
@@ -93,11 +92,22 @@ def _replace(ds: xr.Dataset, store: str, storage_options: Mapping[str, Any] | No
     _write(ds, staging)
     make_room(place, overwrite=True)
     Journal.beside(old, storage_options=storage_options).erase()
-    fs, source = url_to_fs(beside, **(storage_options or {}))
+    fs, source = file_system(beside, storage_options)
+    target = file_system(old, storage_options)[1]
     if isinstance(fs, LocalFileSystem):
-        Path(source).rename(url_to_fs(old)[1])
+        Path(source).rename(target)
     else:
-        fs.mv(source, url_to_fs(old, **(storage_options or {}))[1], recursive=True)
+        with store_errors(old, storage_options=storage_options):
+            _move(fs, source, target)
+
+
+def _move(fs: Any, source: str, target: str) -> None:
+    """Move a store within an object store, which has no folders; its root comes last, so that it is whole or none."""
+    fs.invalidate_cache()
+    keys = [path.removeprefix(source) for path in fs.find(source)]
+    for part in ([key for key in keys if key != "/zarr.json"], ["/zarr.json"]):
+        fs.copy([source + key for key in part], [target + key for key in part])
+    fs.rm(source, recursive=True)
 
 
 def _write(ds: xr.Dataset, place: ZarrStore) -> None:
@@ -115,7 +125,7 @@ def _write(ds: xr.Dataset, place: ZarrStore) -> None:
     attrs = {key: value for key, value in ds.attrs.items() if key != "options_hash"} | {SCHEMA_ATTR: SCHEMA_VERSION}
     ds.attrs = {**attrs, INCOMPLETE: True}
     ds.to_zarr(place, zarr_format=3, consolidated=False, encoding=encoding)
-    group = zarr.open_group(place, mode="r+", use_consolidated=False)
+    group = zarr.open_group(place, mode="r+", zarr_format=3, use_consolidated=False)
     del group.attrs[INCOMPLETE]
     consolidate(place)
 

@@ -138,7 +138,7 @@ class Store:
             raise StructureError(f"{address(store)}: found a Zarr group that facearray did not make; expected a store")
         if incomplete(group):
             raise not_made(store, storage_options=storage_options)
-        return cls(zarr.open_group(place, mode="r+", use_consolidated=False))
+        return cls(zarr.open_group(place, mode="r+", zarr_format=3, use_consolidated=False))
 
     @staticmethod
     def exists(store: StoreLike, *, storage_options: Mapping[str, Any] | None = None) -> bool:
@@ -224,7 +224,9 @@ class Store:
         StructureError
             If there is no such row, or an array's chunks hold several videos.
         """
-        return RowWriter(zarr.open_group(self._group.store, mode="r+", use_consolidated=False), row, check=check)
+        return RowWriter(
+            zarr.open_group(self._group.store, mode="r+", zarr_format=3, use_consolidated=False), row, check=check
+        )
 
     @_writing
     def append(self, rows: Sequence[tuple[str, str]], capacity: int) -> None:
@@ -291,7 +293,7 @@ class Store:
 
         Consolidated metadata would be out of date after the next change, and readers would trust it.
         """
-        group = zarr.open_group(self._group.store, mode="r+", use_consolidated=False)
+        group = zarr.open_group(self._group.store, mode="r+", zarr_format=3, use_consolidated=False)
         self._group = group.update_attributes({})
 
     def coordinates(self, journal: Journal) -> dict[str, NDArray[Any]]:

@@ -394,7 +394,7 @@ def test_detect__a_damaged_table_downgrades_nothing_and_its_rows_are_computed_ag
     detect(videos, store)
     before = contents(store)
     Journal.beside(store).compact()
-    (tmp_path / "s.zarr.run" / "table" / "00000000.json").write_text('{"row":')
+    (tmp_path / "s.zarr.run" / "table" / "00000000.arrow").write_text('{"row":')
     finalize_store(store)
     assert contents(store) == before
     assert detect(videos, store)["status"].values.tolist() == ["done", "done"]

@@ -170,15 +170,19 @@ def test_find_videos__nothing_at_all(tmp_path):
 def test_find_videos__all_problems_at_once(tmp_path):
     touch(tmp_path / "good.mp4")
     with pytest.raises(InputError) as caught:
-        find_videos([tmp_path / "good.mp4", "https://user:secret@host/a.mp4?key=secret", 3, "", None, b"a.mp4", "a\0"])
+        find_videos(
+            [tmp_path / "good.mp4", "unheard://user:secret@host/a.mp4?key=secret", 3, "", None, b"a.mp4", "a\0"]
+        )
     text = str(caught.value)
-    assert "starts with 'https://'; expected a local path or a file:// URL" in text
+    assert "found unheard://***@host/a.mp4?key=***, which cannot be reached: Protocol not known: unheard" in text
     assert "secret" not in text
     for found in ("found 3 (int)", "found the path ''", "NoneType", "bytes", r"'a\x00'"):
         assert found in text
 
 
-@pytest.mark.parametrize("videos", [3, None, {"": "a.mp4"}, {" ": "a.mp4"}, {1: "a.mp4"}, {"a": ""}, {"a": "s3://b/c"}])
+@pytest.mark.parametrize(
+    "videos", [3, None, {"": "a.mp4"}, {" ": "a.mp4"}, {1: "a.mp4"}, {"a": ""}, {"a": "unheard://b/c"}]
+)
 def test_find_videos__refused(videos):
     with pytest.raises(InputError, match="expected"):
         find_videos(videos)
