@@ -64,6 +64,13 @@ class RowTable:
         column = self.numbers[name]
         return np.where(np.isnan(column), float(variable.fill_value), column).astype(variable.numpy_dtype)
 
+    @property
+    def place(self) -> slice | NDArray[np.int64]:
+        """Where the rows are in an array over all of them; as a slice, if it is one, texts are set far faster."""
+        row = self.row
+        in_a_row = len(row) > 0 and (np.diff(row) == 1).all()
+        return slice(row[0], row[-1] + 1) if in_a_row else row
+
     def to_bytes(self) -> bytes:
         """Return the content of the file that holds the table."""
         return arrow_bytes({"row": self.row, **self.numbers, "rest": self.rest})

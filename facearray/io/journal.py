@@ -98,12 +98,14 @@ class Records(Mapping[int, Mapping[str, Any]]):
     def __len__(self) -> int:
         return len(self._where)
 
-    def noted_rows(self, n_rows: int) -> NDArray[np.int64]:
+    def noted_rows(self, n_rows: int) -> NDArray[np.intp]:
         """Rows of a store of so many that were noted, and of which the journal says what became, be it nothing yet.
 
         Those whose marker cannot be read are left out.
         """
-        noted = self._planned[(self._planned >= 0) & (self._planned < n_rows)]
+        is_noted = np.zeros(n_rows, dtype=bool)
+        is_noted[self._planned[(self._planned >= 0) & (self._planned < n_rows)]] = True
+        noted = np.flatnonzero(is_noted)
         if not (self._lost_table or self._unreadable):
             return noted
         known = np.isin(noted, np.concatenate([[], *(table.row for table in self._tables)]))
@@ -112,7 +114,7 @@ class Records(Mapping[int, Mapping[str, Any]]):
     def overlay(self, name: str, values: NDArray[Any]) -> None:
         """Put what the records say about a per-video coordinate into an array over all rows."""
         for table in self._tables:
-            values[table.row] = table.column(name)
+            values[table.place] = table.column(name)
 
 
 class Journal:
@@ -387,13 +389,12 @@ class Journal:
         return [table for table in found.values() if table is not None], damaged
 
     def _planned_rows(self) -> tuple[NDArray[np.int64], list[str]]:
-        """Return every row that was noted, ascending, and a sentence for every file that cannot be read."""
+        """Return every row that was noted, some of them more than once, and a sentence for every damaged file."""
         found = {name: arrow_columns(content, ("row",)) for name, content in self._read_parts("plan").items()}
-        rows = [columns["row"] for columns in found.values() if columns is not None]
-        return (
-            np.unique(np.concatenate([np.array([], dtype=np.int64), *rows])),
-            [self._damaged(name) for name, columns in found.items() if columns is None],
+        rows = np.concatenate(
+            [np.array([], dtype=np.int64), *(columns["row"] for columns in found.values() if columns is not None)]
         )
+        return rows, [self._damaged(name) for name, columns in found.items() if columns is None]
 
     def _noted(self, column: str) -> dict[int, Any]:
         noted: dict[int, Any] = {}

@@ -266,14 +266,14 @@ class Folder:
     def list(self, prefix: str) -> dict[str, int]:
         """Name → size of every file below a subfolder, those half written by a process that died left out."""
         with self._errors("reading"):
-            self._fs.invalidate_cache()
-            found = self._fs.find(self.path(prefix), detail=True)
+            if self.is_local:
+                found = dict(_local_files(self.path(prefix)))
+            else:
+                self._fs.invalidate_cache()
+                listed = self._fs.find(self.path(prefix), detail=True)
+                found = {path: int(entry.get("size") or 0) for path, entry in listed.items()}
         cut = len(self._root) + 1
-        return {
-            path[cut:]: int(entry.get("size") or 0)
-            for path, entry in sorted(found.items())
-            if not path.endswith(_TEMPORARY)
-        }
+        return {path[cut:]: size for path, size in sorted(found.items()) if not path.endswith(_TEMPORARY)}
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; FileNotFoundError if there is none."""
@@ -288,8 +288,11 @@ class Folder:
         if not paths:
             return {}
         with self._errors("reading"):
-            # Not `cat`, which takes brackets in a path for a pattern.
-            contents = self._fs.cat_ranges(list(paths), None, None, on_error="return")
+            if self.is_local:
+                contents = list(map(_local_content, paths))
+            else:
+                # Not `cat`, which takes brackets in a path for a pattern.
+                contents = self._fs.cat_ranges(list(paths), None, None, on_error="return")
             for content in contents:
                 if isinstance(content, Exception) and not isinstance(content, FileNotFoundError):
                     raise content
@@ -335,3 +338,21 @@ class Folder:
 
     def _errors(self, doing: str) -> AbstractContextManager[None]:
         return store_errors(self.address, doing=doing, storage_options=self._options)
+
+
+def _local_files(folder: str) -> Iterator[tuple[str, int]]:
+    """Iterate over the files below a folder and their sizes; there need not be any, and they may go meanwhile."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _local_files(f"{folder}/{entry.name}")
+            else:
+                with suppress(FileNotFoundError):
+                    yield f"{folder}/{entry.name}", entry.stat().st_size
+
+
+def _local_content(path: str) -> bytes | FileNotFoundError:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        return error

@@ -105,7 +105,8 @@ def per_video_coordinates(
     current = {}
     for name in PER_VIDEO:
         if len(noted) == n_rows:
-            values = np.full(n_rows, COORDS[name].fill_value, dtype=COORDS[name].numpy_dtype)
+            values = np.empty(n_rows, dtype=COORDS[name].numpy_dtype)
+            values[:] = COORDS[name].fill_value  # for texts far faster than np.full
         else:
             values = stored(name).copy()
             values[noted] = COORDS[name].fill_value
