@@ -11,7 +11,7 @@ __all__ = ["SecretOptions", "mask_secrets", "showable"]
 
 #: Options of file systems that hold a secret, or something that holds one.
 _SECRET_OPTION = re.compile(
-    "token|secret|passw|pwd|key|sig|cred|auth|sas|cookie|header|connection_string|cert|user", re.IGNORECASE
+    "token|secret|passw|pwd|key|sig|cred|auth|sas|cookie|header|connection_string|cert", re.IGNORECASE
 )
 
 #: Texts that are too short to be a secret, and too common to be replaced wherever they stand.
@@ -20,7 +20,16 @@ _SHORTEST = 4
 _RULES = (
     # user:password@ of an address
     (re.compile(r"(?<=://)[^/\s]*@"), "***@"),
-    # values of query parameters and settings that are named like a secret
+    # values of query parameters, whatever they begin with
+    (
+        re.compile(
+            r"(?<=[?&])([\w.-]*(?:token|secret|passw(?:or)?d|signature|credential|api-?_?key|access-?_?key)[\w.-]*=)"
+            r"[^&\s\"']+",
+            re.IGNORECASE,
+        ),
+        r"\1***",
+    ),
+    # values of settings that are named like a secret; `==` compares
     (
         re.compile(
             r"([\w.-]*(?:token|secret|passw(?:or)?d|signature|credential|api-?_?key|access-?_?key|_auth)[\w.-]*\s*=(?!=)\s*)"
@@ -81,8 +90,16 @@ def _secrets_of(options: Mapping[str, Any], *, inside: bool = False) -> Iterator
             yield from _secrets_of(value, inside=secret)
         elif secret and isinstance(value, str | bytes):
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-            # of "Bearer 9f2c", what follows
-            yield from (part for part in (text, *text.split()) if len(part) >= _SHORTEST)
+            yield from (part for part in (text, *_parts_of(text)) if len(part) >= _SHORTEST)
+
+
+def _parts_of(text: str) -> Iterator[str]:
+    """Iterate over what is secret within the value of an option: of ``Bearer 9f2c``, and of connection strings."""
+    yield text.rpartition(" ")[2]
+    for setting in text.split(";"):
+        name, _, value = setting.partition("=")
+        if _SECRET_OPTION.search(name):
+            yield value
 
 
 def showable(error: BaseException, options: Mapping[str, Any] | None = None) -> BaseException | None:
