@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from object_store import BUCKET, object_store
 
 
 @pytest.fixture
@@ -71,3 +73,15 @@ def contents():
         return {p.relative_to(store).as_posix(): p.read_bytes() for p in sorted(store.rglob("*")) if p.is_file()}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """Give a proxy in front of an S3 server, the options that reach it, and the server's file system."""
+    pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
+    s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    with object_store() as (proxy, options):
+        fs = s3fs.S3FileSystem(**options, skip_instance_cache=True)
+        fs.mkdir(BUCKET)
+        yield proxy, options, fs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import logging
@@ -11,11 +10,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from object_store import BUCKET, Fault
 from zarr.storage import LoggingStore, MemoryStore
 
 import facearray as fa
@@ -27,13 +26,6 @@ from facearray.io.status import finalize_store, store_status
 from facearray.io.store import Store
 from facearray.testing import FakeDetector
 
-TESTS = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("object_store", TESTS / "object_store.py")
-server = importlib.util.module_from_spec(spec)
-sys.modules["object_store"] = server
-spec.loader.exec_module(server)
-Fault = server.Fault
-
 FAKE = FakeDetector(n_landmarks=5)
 _numbers = itertools.count()
 
@@ -42,21 +34,9 @@ def detect(videos, store, **options):
     return fa.detect(videos, store, **{"detector": FAKE, "progress": False, **options})
 
 
-@pytest.fixture(scope="module")
-def s3():
-    """Give a proxy in front of an S3 server, the options that reach it, and the server's file system."""
-    pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
-    s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with server.object_store() as (proxy, options):
-        fs = s3fs.S3FileSystem(**options, skip_instance_cache=True)
-        fs.mkdir(server.BUCKET)
-        yield proxy, options, fs
-
-
 @pytest.fixture
 def place():
-    return f"s3://{server.BUCKET}/{next(_numbers)}/s.zarr"
+    return f"s3://{BUCKET}/{next(_numbers)}/s.zarr"
 
 
 @pytest.fixture

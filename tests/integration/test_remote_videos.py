@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import logging
 import re
-import sys
 import threading
 import traceback
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import fsspec
 import pytest
+from object_store import BUCKET, Fault
 
 import facearray as fa
 from facearray.detection import cache as cache_module
 from facearray.detection.sources import find_videos
 from facearray.errors import FaceArrayError, InputError
 from facearray.testing import FakeDetector
-
-TESTS = Path(__file__).parents[1]
-spec = importlib.util.spec_from_file_location("object_store", TESTS / "object_store.py")
-server = importlib.util.module_from_spec(spec)
-sys.modules["object_store"] = server
-spec.loader.exec_module(server)
 
 FAKE = FakeDetector(n_landmarks=None)
 _numbers = itertools.count()
@@ -188,32 +180,21 @@ def test_cache__a_full_disk_ends_the_run(memory, tmp_path, monkeypatch):
         detect(memory("a.mkv"), tmp_path / "s.zarr")
 
 
-@pytest.fixture(scope="module")
-def s3():
-    pytest.importorskip("moto", reason="needs moto, the S3 server of the tests")
-    s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    with server.object_store() as (proxy, options):
-        fs = s3fs.S3FileSystem(**options, skip_instance_cache=True)
-        fs.mkdir(server.BUCKET)
-        yield proxy, options, fs
-
-
 def test_detect__videos_on_s3(s3, make_video, tmp_path):
     proxy, options, fs = s3
     for i in range(4):
-        fs.put_file(str(make_video(f"{i}.mkv", 20, offset=i)), f"{server.BUCKET}/v/{i}.mkv")
+        fs.put_file(str(make_video(f"{i}.mkv", 20, offset=i)), f"{BUCKET}/v/{i}.mkv")
     faults = [
-        server.Fault("500", method="GET", path=r"v/0\.mkv"),
-        server.Fault("truncated", method="GET", path=r"v/1\.mkv", times=2),
-        server.Fault("403", method="GET", path=r"v/2\.mkv", times=10**6),
-        server.Fault("timeout", method="GET", path=r"v/3\.mkv"),
+        Fault("500", method="GET", path=r"v/0\.mkv"),
+        Fault("truncated", method="GET", path=r"v/1\.mkv", times=2),
+        Fault("403", method="GET", path=r"v/2\.mkv", times=10**6),
+        Fault("timeout", method="GET", path=r"v/3\.mkv"),
     ]
     with proxy.failing(*faults):
-        ds = detect(f"s3://{server.BUCKET}/v/*.mkv", tmp_path / "s.zarr", storage_options=options)
+        ds = detect(f"s3://{BUCKET}/v/*.mkv", tmp_path / "s.zarr", storage_options=options)
     assert ds["status"].values.tolist() == ["done", "done", "failed", "done"]
     assert "'2.mkv': access is refused: s3://study-bucket/v/2.mkv" in str(ds["error"].values[2])
-    ds = detect(f"s3://{server.BUCKET}/v/", tmp_path / "s.zarr", storage_options=options, retry_failed=True)
+    ds = detect(f"s3://{BUCKET}/v/", tmp_path / "s.zarr", storage_options=options, retry_failed=True)
     assert ds["status"].values.tolist() == ["done"] * 4
     local = detect([make_video(f"{i}.mkv", 20, offset=i) for i in range(4)], tmp_path / "local.zarr")
     assert ds.load().drop_vars("source").identical(local.load().drop_vars("source"))
@@ -268,22 +249,22 @@ def test_secrets__are_written_nowhere(s3, web, make_video, tmp_path, caplog, cap
         except FaceArrayError as error:
             texts.extend(["".join(traceback.format_exception(error)), str(error), repr(error), repr(error.args)])
 
-    place = f"s3://{server.BUCKET}/secret/s.zarr"
+    place = f"s3://{BUCKET}/secret/s.zarr"
     ds = attempt(lambda: detect(urls, place, storage_options=options, video_options={}))
     assert sorted(ds["status"].values.tolist()) == ["done", "done", "failed", "failed"]
     assert any(f"http://***@{host}/a.mkv" in s for s in ds["source"].values)
     assert len(set(ds["video"].values.tolist())) == 4
     for kind in ("500", "403", "truncated"):
-        with proxy.failing(server.Fault(kind, times=10**6)):
+        with proxy.failing(Fault(kind, times=10**6)):
             attempt(lambda: detect(urls, place, storage_options=options, video_options={}))
             attempt(lambda: fa.open_store(place, storage_options=options))
             attempt(lambda: fa.save(ds, place + "2", storage_options=options))
     attempt(lambda: fa.open_store(f"unheard://ann:{SECRETS[0]}@h/s.zarr?sig={SECRETS[1]}"))
-    attempt(lambda: fa.open_store(f"s3://{server.BUCKET}/none?sig={SECRETS[1]}", storage_options=options))
+    attempt(lambda: fa.open_store(f"s3://{BUCKET}/none?sig={SECRETS[1]}", storage_options=options))
     attempt(lambda: detect(f"http://ann:{SECRETS[0]}@{host}/x*.mkv{signed}", tmp_path / "s.zarr"))
     texts.append(repr(ds) + repr(ds.attrs) + repr(ds.encoding) + str(ds["source"].values) + str(ds["error"].values))
     texts.append(repr(find_videos(urls)))
-    texts.extend(fs.cat_file(path).decode("latin-1") + path for path in fs.find(server.BUCKET))
+    texts.extend(fs.cat_file(path).decode("latin-1") + path for path in fs.find(BUCKET))
     texts.extend(str(path) for path in cache.rglob("*"))
     texts.append(caplog.text)
     texts.extend(capfd.readouterr())
