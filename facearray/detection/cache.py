@@ -127,13 +127,13 @@ class VideoCache:
             own.parent.mkdir(parents=True)
             # A few locks for all files, so that they do not become more and more.
             with FileLock(self.folder / f"{key[:2]}.lock"):
-                if not entry.exists():
-                    self._fetch(source, entry, own)
-                os.utime(entry)
                 try:
                     own.hardlink_to(entry)
-                except OSError:  # a file system without second names: then nothing is kept
-                    entry.replace(own)
+                except FileNotFoundError:  # or deleted by another process since somebody looked
+                    self._fetch(source, own)
+                    with suppress(OSError):  # on a file system without second names nothing is kept
+                        entry.hardlink_to(own)
+                os.utime(own)
         except VideoError:
             raise
         except OSError as error:
@@ -143,7 +143,7 @@ class VideoCache:
                 f"({FOLDER_VARIABLE}) or less to keep ({SIZE_VARIABLE}), and the same command goes on"
             ) from showable(error, source.options)
 
-    def _fetch(self, source: Source, entry: Path, own: Path) -> None:
+    def _fetch(self, source: Source, own: Path) -> None:
         info = describe(source.path, source.options)
         size = int((info or {}).get("size") or 0)
         self._make_room(size)
@@ -162,13 +162,18 @@ class VideoCache:
                 logger.info("%s: attempt %d failed: %s", source.label, attempt, type(error).__name__)
                 time.sleep(0.5 * attempt)
         self._check(source, part.stat().st_size)
-        part.replace(entry)
+        part.replace(own)
 
     @staticmethod
     def _check(source: Source, size: int) -> None:
         """Make sure that what arrived is whole, and is the file that the run was planned for."""
         info = describe(source.path, source.options)
-        expected = None if info is None else info.get("size")
+        if info is None:
+            raise VideoError(
+                f"{_name(source)}: found no answer on whether what came from {source.location} is whole; "
+                "expected one; run again with retry_failed"
+            )
+        expected = info.get("size")
         if expected is not None and size != expected:
             raise VideoError(
                 f"{_name(source)}: {size} bytes of {expected} came from {source.location}; run again with retry_failed"
