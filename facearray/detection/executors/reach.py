@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fsspec.utils import get_protocol
-from zarr.storage import FsspecStore, MemoryStore
+from zarr.storage import MemoryStore
 
-from facearray.errors import InputError
 from facearray.io.journal import Journal
-from facearray.io.location import StoreLike
+from facearray.io.location import StoreLike, check_shared
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,20 +25,10 @@ def check_reachable(store: StoreLike, journal: Journal, client: Client) -> None:
     InputError
         If it is.
     """
-    if isinstance(store, MemoryStore):
-        raise InputError(
-            "found a MemoryStore and a client; expected a store that workers can open: each of them would write into a "
-            "copy of its own; use a path, or a URL"
-        )
-    in_memory = journal.url.startswith("memory:") or (
-        "memory" in store.fs.protocol if isinstance(store, FsspecStore) else get_protocol(str(store)) == "memory"
-    )
-    if in_memory and not client.scheduler_info()["address"].startswith("inproc:"):
-        raise InputError(
-            "found a store or journal at memory:// and workers in other processes; expected one that they can reach: "
-            "each process has a memory of its own; use a path or the URL of an object store, or "
-            "Client(processes=False)"
-        )
+    if client.scheduler_info()["address"].startswith("inproc:") and not isinstance(store, MemoryStore):
+        return  # a memory:// of this process is that of its workers; of a store object each has a copy
+    for place in (store, journal.url):
+        check_shared(place, what="workers")
 
 
 @contextmanager
