@@ -29,13 +29,21 @@ def find_group(store: ZarrStore) -> zarr.Group | None:
     """
     reader = store.with_read_only(True)
     try:
-        return zarr.open_group(reader, mode="r", zarr_format=3, use_consolidated=False)
-    except (FileNotFoundError, ValueError) as error:
+        return _open(reader)
+    except (FileNotFoundError, ValueError):
         if _is_nothing(reader):
             return None
+    try:
+        # Another process may have made it since.
+        return _open(reader)
+    except (FileNotFoundError, ValueError) as error:
         raise StructureError(
             f"{address(store)}: found something that is no Zarr v3 group; expected a facearray store"
         ) from error
+
+
+def _open(reader: ZarrStore) -> zarr.Group:
+    return zarr.open_group(reader, mode="r", zarr_format=3, use_consolidated=False)
 
 
 def incomplete(group: zarr.Group) -> bool:

@@ -68,11 +68,17 @@ def test_parts__at_once_make_the_store_of_one_run(videos, tmp_path, contents, wh
     """
     command = [sys.executable, "-c", textwrap.dedent(script)]
     parts = [
-        subprocess.Popen([*command, f"{i}/4", str(store), *map(str, videos)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, f"{i}/4", str(store), *map(str, videos)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for i in (1, 2, 3, 4)
     ]
-    computed = [part.communicate(timeout=120)[0].split() for part in parts]
-    assert [part.returncode for part in parts] == [0] * 4
+    outputs = [part.communicate(timeout=240) for part in parts]
+    assert [part.returncode for part in parts] == [0] * 4, [err for _, err in outputs]
+    computed = [out.split() for out, _ in outputs]
     assert computed == [["0.mkv", "4.mkv"], ["1.mkv", "5.mkv"], ["2.mkv", "6.mkv"], ["3.mkv"]]
     assert contents(store) == whole
     assert store_status(store).run == "ended"

@@ -13,6 +13,7 @@ import zarr
 from zarr.storage import MemoryStore, WrapperStore
 
 from facearray.errors import InputError, StructureError
+from facearray.io import existing
 from facearray.io.journal import Journal
 from facearray.io.store import Layout, Store, open_store
 from facearray.schema import COORDS, DATA_VARS
@@ -218,6 +219,18 @@ def test_create__killed_while_the_old_store_is_deleted_then_again(
         shutil.rmtree(path)
         n_deletions += 7 if n_deletions > 10 else 1
     assert n_deletions > 40
+
+
+def test_exists__of_a_store_that_another_process_makes_meanwhile(tmp_path, layout, monkeypatch):
+    look = existing._is_nothing
+
+    def make_first(reader):
+        monkeypatch.setattr(existing, "_is_nothing", look)
+        Store.create(tmp_path / "s.zarr", layout, [("a", "")], 1024)
+        return look(reader)
+
+    monkeypatch.setattr(existing, "_is_nothing", make_first)
+    assert Store.exists(tmp_path / "s.zarr")
 
 
 def test_open__knows_rows_and_layout(tmp_path, layout):
