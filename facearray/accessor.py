@@ -64,6 +64,7 @@ class DatasetAccessor(DataArrayAccessor):
     missingness = Method("facearray.stats")
     pose_confound = Method("facearray.stats")
     action_units = Method("facearray.models")
+    isc = Method("facearray.stats")
 
 
 def _register() -> None:

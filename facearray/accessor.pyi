@@ -12,6 +12,9 @@ from distributed import Client
 from facearray.models.au_map import AUMap
 from facearray.stats.decoding.request import Missing, Scoring, Sets
 from facearray.stats.decoding.result import Decoding
+from facearray.stats.intersubject.grid import Align
+from facearray.stats.intersubject.request import Alternative, Join, Null
+from facearray.stats.kernels.correlation import Method
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
 from facearray.stats.units import Weights
@@ -183,3 +186,23 @@ class DatasetAccessor(DataArrayAccessor):
         map: str | PathLike[str] | AUMap | None = None,
     ) -> xr.Dataset:
         """Compute action units from landmarks and blendshapes, whichever tool they are from."""
+    def isc(
+        self,
+        feature: str | Iterable[str],
+        *,
+        method: Method = "pearson",
+        align: Align = "time",
+        join: Join = "pairwise",
+        min_overlap: int = 3,
+        rate: float | None = None,
+        max_lag: float | None = None,
+        window: float | None = None,
+        step: float | None = None,
+        null: Null | None = None,
+        alternative: Alternative = "two-sided",
+        n_draws: int = 1000,
+        correction: str | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+    ) -> xr.Dataset:
+        """Correlate the time courses of features between videos (inter-subject correlation)."""

@@ -4,6 +4,7 @@ from facearray.stats.corrections import adjust
 from facearray.stats.decode import decode
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.describe import describe
+from facearray.stats.isc import isc
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
 from facearray.stats.regress import regress
@@ -17,6 +18,7 @@ __all__ = [
     "adjust",
     "decode",
     "describe",
+    "isc",
     "missingness",
     "pose_confound",
     "regress",

@@ -5,7 +5,70 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["effective_size"]
+__all__ = ["autocorrelation", "effective_pairs", "effective_size"]
+
+#: Autocorrelations at lags beyond this part of a series are mostly noise.
+_SHARE_OF_LAGS = 5
+
+
+def autocorrelation(x: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sum of products of deviations from the mean that are k apart, over the sum of squares: (n, n_time) from k = 0 on.
+
+    NaN in the series is a missing value, whose products are left out; NaN in the result is a constant series.
+
+    Examples
+    --------
+    >>> autocorrelation(np.array([[1.0, -1.0, 1.0, -1.0]]))
+    array([[ 1.  , -0.75,  0.5 , -0.25]])
+    """
+    there = ~np.isnan(x)
+    n = there.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, x, 0).sum(axis=-1, dtype=np.float64) / n
+        deviations = np.where(there, x - mean[..., None], 0)
+        spectrum = np.fft.rfft(deviations, n=_fast_length(2 * x.shape[-1]), axis=-1)
+        products = np.fft.irfft(np.abs(spectrum) ** 2, axis=-1)[..., : x.shape[-1]]
+        square = (deviations**2).sum(axis=-1)
+        # what rounding leaves of a constant series is no variation
+        varies = square > 1e-20 * n * mean**2
+        r: NDArray[np.float64] = products / np.where(varies, square, np.nan)[..., None]
+    return r
+
+
+def effective_pairs(x: NDArray[np.floating], n: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Estimate how many independent observations the correlation of two autocorrelated series is worth.
+
+    Parameters
+    ----------
+    x
+        Series (n_series, n_time) of equally spaced values; NaN is a missing value.
+    n
+        Times (n_series, n_series) that each pair shares.
+
+    Returns
+    -------
+    ndarray
+        n / (1 + 2 sum (1 - k / n) r_i(k) r_j(k)) for each pair, not more than n; NaN with a constant series. The sum
+        ends at a fifth of the shorter series.
+
+    References
+    ----------
+    Pyper, B. J. & Peterman, R. M. (1998). Comparison of methods to account for autocorrelation in correlation analyses
+    of fish data. Canadian Journal of Fisheries and Aquatic Sciences 55, 2127-2140.
+    """
+    there = (~np.isnan(x)).astype(np.float64)
+    total = there.sum(axis=-1, keepdims=True)
+    lag = np.arange(1, x.shape[-1])
+    # how many products there are at each lag
+    spectrum = np.fft.rfft(there, n=_fast_length(2 * x.shape[-1]), axis=-1)
+    counts = np.rint(np.fft.irfft(np.abs(spectrum) ** 2, axis=-1)[..., 1 : x.shape[-1]])
+    # a sum of products over the sum of squares has the factor counts / total in it already, and the pair needs it once
+    used = (lag <= total / _SHARE_OF_LAGS) & (counts > 0)
+    weights = np.where(used, np.sqrt(total / np.maximum(counts, 1)), 0)
+    weighted = autocorrelation(x)[:, 1:] * weights
+    inflation = 1 + 2 * weighted @ weighted.T
+    effective: NDArray[np.float64] = n / np.maximum(inflation, 1)
+    return effective
 
 
 def effective_size(x: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -44,15 +107,8 @@ def effective_size(x: NDArray[np.floating]) -> NDArray[np.float64]:
     """
     there = ~np.isnan(x)
     n = there.sum(axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(there, x, 0).sum(axis=-1, dtype=np.float64) / n
-        deviations = np.where(there, x - mean[..., None], 0)
-        spectrum = np.fft.rfft(deviations, n=_fast_length(2 * x.shape[-1]), axis=-1)
-        products = np.fft.irfft(np.abs(spectrum) ** 2, axis=-1)[..., : x.shape[-1]]
-        square = (deviations**2).sum(axis=-1)
-        # what rounding leaves of a constant series is no variation
-        varies = square > 1e-20 * n * mean**2
-        r = products / np.where(varies, square, np.nan)[..., None]
+    r = autocorrelation(x)
+    varies = ~np.isnan(r[..., 0])
     if r.shape[-1] % 2:
         r = np.concatenate([r, np.zeros_like(r[..., :1])], axis=-1)
     pairs = r[..., 0::2] + r[..., 1::2]

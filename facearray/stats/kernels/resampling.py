@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from facearray.stats.kernels.ols import Array
 __all__ = [
     "MAX_ARRANGEMENTS",
     "Arrangements",
+    "Draws",
     "FreedmanLane",
     "Labels",
     "Orders",
@@ -47,7 +48,15 @@ _TIE = 1e-9
 Index = NDArray[np.intp]
 
 
-class Arrangements(Protocol):
+class Draws(Protocol):
+    """Changes of the data that are as likely as the data under the null hypothesis, too many to be listed."""
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[Any]:
+        """Draw some of them, one a row."""
+
+
+@runtime_checkable
+class Arrangements(Draws, Protocol):
     """The arrangements of a design that are as likely as the observed one under the null hypothesis."""
 
     def count(self) -> int:
@@ -56,12 +65,12 @@ class Arrangements(Protocol):
     def all(self) -> Iterator[NDArray[Any]]:
         """Give all of them, in chunks of rows."""
 
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[Any]:
-        """Draw some of them, one a row."""
-
 
 class Statistic(Protocol):
-    """|t| of every outcome under each of some arrangements: (d, m) from d rows; infinite where it is undefined."""
+    """How extreme every outcome is, such as |t|, under each of some arrangements: (d, m) from d rows.
+
+    Infinite where an undefined value counts as the most extreme one; NaN where the arrangement does not count.
+    """
 
     def __call__(self, arrangements: NDArray[Any]) -> Array:
         """Compute it."""
@@ -168,15 +177,17 @@ class Labels:
         return dealt
 
 
-def chunks_of_draws(n_permutations: int) -> Sequence[int]:
+def chunks_of_draws(n_permutations: int, size: int = _CHUNK) -> Sequence[int]:
     """Numbers of the chunks that draws come in."""
-    return range(math.ceil(n_permutations / _CHUNK))
+    return range(math.ceil(n_permutations / size))
 
 
-def draw_chunk(arrangements: Arrangements, seed: int, chunk: int, n_permutations: int) -> NDArray[Any]:
+def draw_chunk(
+    arrangements: Draws, seed: int, chunk: int, n_permutations: int, size: int = _CHUNK
+) -> NDArray[Any]:
     """Draw the arrangements of one chunk, the same whoever draws it."""
-    size = min(_CHUNK, n_permutations - chunk * _CHUNK)
-    return arrangements.draw(np.random.default_rng([seed, chunk]), _CHUNK)[:size]
+    drawn = arrangements.draw(np.random.default_rng([seed, chunk]), size)
+    return drawn[: n_permutations - chunk * size]
 
 
 def _ratio(numerator: Array, variance: Array) -> Array:
@@ -320,12 +331,16 @@ class FreedmanLane:
 
 @dataclass(frozen=True)
 class PermutationResult:
-    """p values (m,) of each outcome and, by the largest statistic of all, of the family; how they were found."""
+    """p values (m,) of each outcome and, by the largest statistic of all, of the family; how they were found.
+
+    ``n_counted`` (m,) are the arrangements in which the outcome's statistic is not NaN.
+    """
 
     p: Array
     p_max: Array
     n_arrangements: int
     exact: bool
+    n_counted: NDArray[np.integer]
 
     @property
     def p_min(self) -> float:
@@ -336,18 +351,20 @@ class PermutationResult:
 def permutation_test(
     statistic: Statistic,
     observed: Array,
-    arrangements: Arrangements,
+    arrangements: Draws,
     *,
     n_permutations: int,
     seed: int = 0,
     client: Any = None,
+    family: NDArray[np.bool_] | None = None,
+    chunk: int = _CHUNK,
 ) -> PermutationResult:
     """Compare observed statistics with those of other arrangements of the units.
 
     Parameters
     ----------
     statistic
-        Gives |t| of each of m outcomes for a chunk of arrangements.
+        Gives |t| or the like of each of m outcomes for a chunk of arrangements.
     observed
         (m,) its values for the data as they are. NaN where there is none: such an outcome gets no p value and
         stays out of the family.
@@ -359,53 +376,65 @@ def permutation_test(
         Of the draws.
     client
         A Dask client to spread the draws over.
+    family
+        Outcomes (m,) whose largest statistic counts for ``p_max``; all by default.
+    chunk
+        Draws at a time. The draws depend on it, so that it may depend on the sizes of the data only.
 
     Returns
     -------
     PermutationResult
         p = b / m where all m arrangements were used, the observed one among them; else (1 + b) / (1 + m). b counts
         statistics at least as large as the observed one, in ``p_max`` the largest statistic of all outcomes
-        (Westfall & Young 1993). An arrangement in which a statistic is undefined counts as larger.
+        (Westfall & Young 1993). An arrangement in which a statistic is NaN does not count in m.
     """
     usable = ~np.isnan(observed)
-    exact = arrangements.count() <= MAX_ARRANGEMENTS
-    counter = _Counter(statistic, arrangements, observed, usable, seed, n_permutations)
-    if exact:
-        counts = [counter.count(chunk) for chunk in arrangements.all()]
+    together = usable if family is None else usable & family
+    counter = _Counter(statistic, arrangements, observed, together, seed, n_permutations, chunk)
+    exact = isinstance(arrangements, Arrangements) and arrangements.count() <= MAX_ARRANGEMENTS
+    if isinstance(arrangements, Arrangements) and exact:
+        counts = [counter.count(part) for part in arrangements.all()]
     else:
-        chunks = chunks_of_draws(n_permutations)
+        chunks = chunks_of_draws(n_permutations, chunk)
         counts = [counter.draw(i) for i in chunks] if client is None else _spread(counter, chunks, client)
-    larger, larger_max, n = (sum(parts) for parts in zip(*counts, strict=True))
-    p, p_max = (count / n if exact else (1 + count) / (1 + n) for count in (larger, larger_max))
-    return PermutationResult(np.where(usable, p, np.nan), np.where(usable, p_max, np.nan), n, exact)
+    larger, larger_max, counted, n = (sum(parts) for parts in zip(*counts, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p, p_max = (
+            count / of if exact else (1 + count) / (1 + of) for count, of in ((larger, counted), (larger_max, n))
+        )
+    # an outcome that no arrangement says anything about has not been tested
+    tested = usable & (counted > 0)
+    return PermutationResult(np.where(tested, p, np.nan), np.where(tested & together, p_max, np.nan), n, exact, counted)
 
 
 @dataclass(frozen=True)
 class _Counter:
     statistic: Statistic
-    arrangements: Arrangements
+    arrangements: Draws
     observed: Array
-    usable: NDArray[np.bool_]
+    family: NDArray[np.bool_]
     seed: int
     n_permutations: int
+    size: int
 
-    def draw(self, chunk: int) -> tuple[Any, Any, int]:
+    def draw(self, chunk: int) -> tuple[Any, Any, Any, int]:
         """Draw a chunk and count in it."""
-        return self.count(draw_chunk(self.arrangements, self.seed, chunk, self.n_permutations))
+        return self.count(draw_chunk(self.arrangements, self.seed, chunk, self.n_permutations, self.size))
 
-    def count(self, arrangements: NDArray[Any]) -> tuple[Any, Any, int]:
-        """Count the statistics that are at least as large as the observed ones, each and the largest."""
+    def count(self, arrangements: NDArray[Any]) -> tuple[Any, Any, Any, int]:
+        """Count the statistics that are at least as large as the observed ones, each and the largest; and all."""
         t = self.statistic(arrangements)
-        least = self.observed * (1 - _TIE)
-        largest = t[:, self.usable].max(axis=1, initial=0)
-        return (t >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0), len(t)
+        least = self.observed - np.abs(self.observed) * _TIE
+        largest = np.fmax.reduce(t[:, self.family], axis=1, initial=-np.inf)
+        counted = len(t) - np.isnan(t).sum(axis=0)
+        return (t >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0), counted, len(t)
 
 
-def _spread(counter: _Counter, chunks: Sequence[int], client: Any) -> list[tuple[Any, Any, int]]:
+def _spread(counter: _Counter, chunks: Sequence[int], client: Any) -> list[tuple[Any, Any, Any, int]]:
     shared = client.scatter(counter, broadcast=True)
     futures = [client.submit(_draw, shared, chunk, pure=False) for chunk in chunks]
     return list(client.gather(futures))
 
 
-def _draw(counter: _Counter, chunk: int) -> tuple[Any, Any, int]:
+def _draw(counter: _Counter, chunk: int) -> tuple[Any, Any, Any, int]:
     return counter.draw(chunk)

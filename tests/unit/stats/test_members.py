@@ -15,6 +15,7 @@ ARGUMENTS = {
     "ttest": {"by": "condition"},
     "missingness": {"by": "condition"},
     "pose_confound": {"pose": "Yaw"},
+    "isc": {"feature": "AU12"},
 }
 
 

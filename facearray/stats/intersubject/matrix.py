@@ -1,0 +1,150 @@
+"""Correlations of all pairs of videos, tile by tile: at once, or when a part of them is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray.stats.intersubject.grid import Grid, load
+from facearray.stats.kernels.comparison import Comparison, Found
+from facearray.stats.kernels.products import Series
+
+__all__ = ["LAZY_BYTES", "is_lazy", "pair_matrix"]
+
+#: Videos along the side of a tile.
+TILE = 512
+
+#: Beyond this size of series and results together, tiles are computed when they are asked for.
+LAZY_BYTES = 2**30
+
+#: Bytes of r, n and lag of one pair.
+_PAIR_BYTES = 16
+
+
+def is_lazy(ds: xr.Dataset, grid: Grid, n_features: int, n_windows: int) -> bool:
+    """Whether a matrix is computed when it is asked for: that of dask arrays, and one that does not fit."""
+    n_videos = ds.sizes["video"]
+    pairs = n_features * n_windows * n_videos**2 * _PAIR_BYTES
+    series = 2 * 8 * n_features * n_videos * grid.n_places
+    return ds["features"].chunks is not None or pairs + series > LAZY_BYTES
+
+
+def pair_matrix(ds: xr.Dataset, grid: Grid, features: list[str], comparison: Comparison, *, lazy: bool) -> Found:
+    """Compare all pairs of videos: arrays (n_feature, [n_window,] n_video, n_video), NumPy or dask."""
+    return _lazy(ds, grid, features, comparison) if lazy else _at_once(ds, grid, features, comparison)
+
+
+def _tiles(n: int) -> list[slice]:
+    return [slice(start, min(start + TILE, n)) for start in range(0, n, TILE)]
+
+
+def _pairs(n: int) -> Iterator[tuple[int, int]]:
+    """Tiles on and above the diagonal."""
+    return ((i, j) for i in range(n) for j in range(i, n))
+
+
+def _at_once(ds: xr.Dataset, grid: Grid, features: list[str], comparison: Comparison) -> Found:
+    values = load(ds, grid, features)
+    n_videos = ds.sizes["video"]
+    # videos of like length together, as no pair is looked at for longer than its shorter video
+    order = np.argsort(grid.stop, kind="stable")
+    in_order = bool((order == np.arange(n_videos)).all())
+    tiles = [tile if in_order else order[tile] for tile in _tiles(n_videos)]
+    stops = [grid.take(tile).n_places for tile in tiles]
+    found: Found | None = None
+    for f in range(len(features)):
+        series = [comparison.prepare(values[f, tile, :stop]) for tile, stop in zip(tiles, stops, strict=True)]
+        for i, j in _pairs(len(tiles)):
+            part = _compare(series[i], None if i == j else series[j], min(stops[i], stops[j]), grid, comparison)
+            if found is None:
+                shape = (len(features), *part.r.shape[:-2], n_videos, n_videos)
+                found = Found(np.empty(shape), np.empty(shape, np.int32), np.empty(shape, np.int32))
+            for name in Found._fields:
+                whole, array = getattr(found, name), getattr(part, name)
+                _put(whole[f], tiles[i], tiles[j], array)
+                if i != j:
+                    _put(whole[f], tiles[j], tiles[i], _mirrored(array, is_lag=name == "lag"))
+    assert found is not None  # noqa: S101
+    return found
+
+
+def _put(whole: NDArray[Any], rows: slice | NDArray[np.intp], columns: slice | NDArray[np.intp], tile: Any) -> None:
+    if isinstance(rows, slice):
+        whole[..., rows, columns] = tile
+    else:
+        whole[..., rows[:, None], columns] = tile
+
+
+def _compare(
+    a: NDArray[np.floating] | Series,
+    b: NDArray[np.floating] | Series | None,
+    stop: int,
+    grid: Grid,
+    comparison: Comparison,
+) -> Found:
+    """Compare two tiles. With a lag, and in windows, what lies behind the end of one of them matters, too."""
+    if not comparison.is_plain:
+        stop = grid.n_places
+    same = b is None
+    a = _until(a, stop)
+    found = comparison.of_pairs(a, None if b is None else _until(b, stop))
+    if same:
+        diagonal = np.einsum("...ii->...i", found.r)
+        diagonal[~np.isnan(diagonal)] = 1
+    return found
+
+
+def _until(x: NDArray[np.floating] | Series, stop: int) -> NDArray[np.floating] | Series:
+    """Cut behind some place, or add places without values."""
+    if isinstance(x, Series):
+        return x.until(stop)
+    behind = stop - x.shape[-1]
+    return x[..., :stop] if behind <= 0 else np.pad(x, [(0, 0), (0, behind)], constant_values=np.nan)
+
+
+def _mirrored(array: NDArray[Any], *, is_lag: bool) -> NDArray[Any]:
+    """Turn what is found for pairs into that for the same pairs with their videos exchanged."""
+    turned = array.swapaxes(-1, -2)
+    return -turned if is_lag else turned
+
+
+def _lazy(ds: xr.Dataset, grid: Grid, features: list[str], comparison: Comparison) -> Found:
+    """Make one task for every tile; what is read of the videos is shared by all of them."""
+    import dask.array
+    from dask.delayed import delayed
+
+    da: Any = dask.array  # which has no types
+    ds = ds[["features"]].sel(feature=features)
+    tiles = _tiles(ds.sizes["video"])
+    read, compare = delayed(_read, pure=False), delayed(_tile, nout=3, pure=False)
+    values = [read(ds.isel(video=tile), grid.take(tile), features) for tile in tiles]
+    n_windows = () if comparison.window is None else (len(list(comparison.windows(grid.n_places))),)
+    dtypes = (np.float64, np.int32, np.int32)
+    of_features = []
+    for f in range(len(features)):
+        blocks: list[list[list[Any]]] = [[[None] * len(tiles) for _ in tiles] for _ in dtypes]
+        for i, j in _pairs(len(tiles)):
+            found = compare(values[i], None if i == j else values[j], f, grid, comparison)
+            shape = (*n_windows, tiles[i].stop - tiles[i].start, tiles[j].stop - tiles[j].start)
+            for k, dtype in enumerate(dtypes):
+                blocks[k][i][j] = da.from_delayed(found[k], shape, dtype)
+                if i != j:
+                    blocks[k][j][i] = _mirrored(blocks[k][i][j], is_lag=k == 2)
+        of_features.append([da.block(rows) for rows in blocks])
+    return Found(*(da.stack(arrays) for arrays in zip(*of_features, strict=True)))
+
+
+def _read(ds: xr.Dataset, grid: Grid, features: list[str]) -> NDArray[np.floating]:
+    return load(ds, grid, features)
+
+
+def _tile(
+    a: NDArray[np.floating], b: NDArray[np.floating] | None, feature: int, grid: Grid, comparison: Comparison
+) -> Found:
+    stop = a.shape[-1] if b is None else min(a.shape[-1], b.shape[-1])
+    prepared = None if b is None else comparison.prepare(b[feature])
+    return _compare(comparison.prepare(a[feature]), prepared, stop, grid, comparison)

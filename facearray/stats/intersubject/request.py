@@ -1,0 +1,156 @@
+"""What is asked of a comparison of time courses, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from facearray import selectors
+from facearray.errors import InputError, unknown_names
+from facearray.schema import DATA_VARS
+from facearray.stats.corrections import METHODS as CORRECTIONS
+from facearray.stats.intersubject.grid import Align, Grid
+from facearray.stats.kernels.comparison import Comparison
+from facearray.stats.kernels.correlation import METHODS, Method
+from facearray.stats.kernels.surrogate_statistic import Join
+
+__all__ = [
+    "Alternative",
+    "Join",
+    "Null",
+    "Request",
+    "check",
+    "chosen_face",
+    "chosen_names",
+    "comparison_of",
+    "window_centres",
+]
+
+Null = Literal["circular_shift", "phase", "effective_df"]
+Alternative = Literal["two-sided", "greater"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The arguments of `facearray.stats.isc`."""
+
+    method: Method
+    align: Align
+    join: Join
+    min_overlap: int
+    rate: float | None
+    max_lag: float | None
+    window: float | None
+    step: float | None
+    null: Null | None
+    alternative: Alternative
+    n_draws: int
+    correction: str | None
+    seed: int
+    client: Any
+
+
+def check(request: Request) -> None:
+    """Check the arguments that can be checked without data.
+
+    Raises
+    ------
+    InputError
+        About all that do not fit.
+    """
+    for kind, value, known in (
+        ("method", request.method, METHODS),
+        ("join", request.join, get_args(Join)),
+        ("alternative", request.alternative, get_args(Alternative)),
+        ("null", request.null or "none", ["none", *get_args(Null)]),
+        ("correction", request.correction or "none", [*CORRECTIONS, "max_r"]),
+    ):
+        if value not in known:
+            raise unknown_names(kind, [str(value)], known)
+    analytic = request.null == "effective_df"
+    without_draws = request.null is None or analytic
+    wrong = {
+        f"min_overlap={request.min_overlap}; expected 2 or more": request.min_overlap < 2,
+        f"n_draws={request.n_draws}; expected 1 or more": request.n_draws < 1,
+        f"max_lag={request.max_lag}; expected 0 or more": request.max_lag is not None and not request.max_lag >= 0,
+        "step without window; it is the distance of windows": request.step is not None and request.window is None,
+        "correction without null; there are no p values": request.null is None and request.correction is not None,
+        f"a client with null={request.null!r}, which draws nothing": without_draws and request.client is not None,
+        "correction='max_r' with null='effective_df', which draws nothing": analytic and request.correction == "max_r",
+        "null='effective_df' with another method than 'pearson', with max_lag or with leave_one_out; expected "
+        "Pearson's r of pairs: use null='circular_shift'": analytic
+        and (request.method != "pearson" or bool(request.max_lag) or request.join != "pairwise"),
+        "null='effective_df' with window; it needs whole series": analytic and request.window is not None,
+    }
+    problems = [text for text, is_wrong in wrong.items() if is_wrong]
+    if problems:
+        raise InputError("; ".join(f"found {text}" for text in problems))
+
+
+def chosen_face(ds: xr.Dataset) -> xr.Dataset:
+    """Take detections of one face; where its dim was taken away by choosing it, give it back.
+
+    Raises
+    ------
+    InputError
+        If there are several faces.
+    """
+    features = ds["features"] if "features" in ds.data_vars else None
+    if features is None or "frame" not in features.dims:
+        return ds  # the check of the schema says what is wrong
+    if "face" not in features.dims:
+        kept = ds.drop_vars([name for name in ("face", "track_id") if name in ds.coords])[["features"]]
+        return kept.expand_dims("face").transpose(*DATA_VARS["features"].dims)
+    n = features.sizes["face"]
+    if n != 1:
+        raise InputError(
+            f"found {n} faces; expected one, because a correlation of time courses is about one person in each video: "
+            "choose it, as in ds.isel(face=0)"
+        )
+    return ds
+
+
+def chosen_names(ds: xr.Dataset, feature: str | Iterable[str]) -> tuple[list[str], bool]:
+    """Names of the features, and whether it is a single one that was asked for by its name."""
+    names = [str(name) for name in selectors.select(ds["features"], feature)["feature"].to_numpy()]
+    return names, isinstance(feature, str) and names == [feature]
+
+
+def comparison_of(request: Request, grid: Grid) -> Comparison:
+    """Turn durations into steps of the common time axis.
+
+    Raises
+    ------
+    InputError
+        If a duration is shorter than it can be.
+    """
+    window = None
+    step = 1
+    if request.window is not None:
+        window = grid.steps_in(request.window, "window", 2)
+        step = max(1, window // 2) if request.step is None else grid.steps_in(request.step, "step")
+        if window > grid.n_places:
+            raise InputError(
+                f"found window={request.window:g}; expected at most {grid.n_places * grid.step:g} {grid.unit}, the "
+                "length of the longest video"
+            )
+    max_lag = 0 if not request.max_lag else grid.steps_in(request.max_lag, "max_lag")
+    return Comparison(
+        method=request.method,
+        min_overlap=request.min_overlap,
+        max_lag=max_lag,
+        window=window,
+        step=step,
+        one_sided=request.alternative == "greater",
+    )
+
+
+def window_centres(comparison: Comparison, grid: Grid) -> NDArray[np.float64]:
+    """Find the times or frame numbers (n_window,) of the middles of the windows."""
+    middles = [(w.start + w.stop - 1) / 2 for w in comparison.windows(grid.n_places)]
+    return grid.origin + grid.step * np.array(middles)
