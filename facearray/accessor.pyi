@@ -14,6 +14,7 @@ from facearray.stats.decoding.request import Missing, Scoring, Sets
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.intersubject.grid import Align
 from facearray.stats.intersubject.request import Alternative, Join, Null
+from facearray.stats.isc_order import Linkage
 from facearray.stats.kernels.correlation import Method
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
@@ -206,3 +207,30 @@ class DatasetAccessor(DataArrayAccessor):
         client: Client | None = None,
     ) -> xr.Dataset:
         """Correlate the time courses of features between videos (inter-subject correlation)."""
+    def isc_mean(self, by: str | None = None) -> xr.Dataset:
+        """Average correlations of pairs of videos by Fisher's z, within and between groups of videos."""
+    def isc_difference(
+        self,
+        by: str,
+        *,
+        blocks: str | None = None,
+        n_permutations: int = 10000,
+        seed: int = 0,
+        client: Client | None = None,
+    ) -> xr.Dataset:
+        """Test whether videos of one group have more in common with each other than with those of other groups."""
+    def isc_bootstrap(self, *, n_draws: int = 10000, confidence: float = 0.95, seed: int = 0) -> xr.Dataset:
+        """Estimate how far the mean correlation reaches beyond these videos, by resampling videos."""
+    def isc_order(self, linkage: Linkage = "complete") -> xr.DataArray:
+        """Put videos into an order in which neighbours are alike, for a picture of their correlations."""
+    def mantel(
+        self,
+        other: xr.DataArray | pd.DataFrame,
+        *,
+        method: Literal["pearson", "spearman"] = "spearman",
+        alternative: Literal["two-sided", "greater"] = "two-sided",
+        n_permutations: int = 10000,
+        seed: int = 0,
+        client: Client | None = None,
+    ) -> xr.Dataset:
+        """Correlate a matrix of pairs of videos with another one (Mantel test)."""

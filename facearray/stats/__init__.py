@@ -5,6 +5,9 @@ from facearray.stats.decode import decode
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.describe import describe
 from facearray.stats.isc import isc
+from facearray.stats.isc_matrices import isc_bootstrap, isc_difference, isc_mean
+from facearray.stats.isc_order import isc_order
+from facearray.stats.mantel import mantel
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
 from facearray.stats.regress import regress
@@ -19,6 +22,11 @@ __all__ = [
     "decode",
     "describe",
     "isc",
+    "isc_bootstrap",
+    "isc_difference",
+    "isc_mean",
+    "isc_order",
+    "mantel",
     "missingness",
     "pose_confound",
     "regress",

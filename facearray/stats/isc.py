@@ -123,8 +123,7 @@ def isc(
     same; every frame is placed by its own time.
 
     - ``circular_shift``: every series is shifted within its own span, by not less than its autocorrelation time. Its
-      values keep their order, apart from the seam; it has to be stationary. Pairs that a draw leaves nearly as they
-      were do not count in it.
+      values keep their order, apart from the seam; it has to be stationary.
     - ``phase``: the Fourier phases of every series are drawn anew. It keeps the spectrum, and assumes a stationary,
       roughly normal series without gaps.
     - ``effective_df``: Student's t with as many observations as the autocorrelated series are worth.

@@ -15,6 +15,7 @@ from facearray.stats.intersubject.grid import Grid, load
 from facearray.stats.intersubject.request import Request
 from facearray.stats.kernels.autocorrelation import effective_pairs, effective_size
 from facearray.stats.kernels.comparison import Comparison
+from facearray.stats.kernels.correlation import average_of_others, correlate
 from facearray.stats.kernels.ols import Array
 from facearray.stats.kernels.products import standardize
 from facearray.stats.kernels.resampling import PermutationResult, permutation_test
@@ -75,8 +76,6 @@ def p_values(
 
 def _effective(x: Array, n: NDArray[np.integer], request: Request) -> dict[str, Array]:
     from scipy.special import stdtr
-
-    from facearray.stats.kernels.correlation import correlate
 
     r, _ = correlate(x)
     r[n < request.min_overlap] = np.nan
@@ -144,7 +143,7 @@ def _drawn(x: Array, comparison: Comparison, request: Request) -> tuple[dict[str
 
     found = {"p": placed(result.p[:m])}
     if request.correction == "max_r":
-        # draws that do not count for a pair leave it out of the largest, too
+        # draws without a correlation do not count for a pair, but for the largest of the others
         found["p_adjusted"] = placed(np.maximum(result.p_max, result.p)[:m])
     elif request.correction:
         found["p_adjusted"] = placed(adjust(result.p[:m], request.correction))
@@ -156,13 +155,16 @@ def _drawn(x: Array, comparison: Comparison, request: Request) -> tuple[dict[str
 
 
 def _surrogates(x: Array, request: Request) -> tuple[Surrogates, NDArray[np.intp]]:
-    spans = Spans.of(x)
+    """How series are changed, and which of them cannot be."""
     if request.null == "phase":
-        return PhaseRandomization(spans), np.array([], dtype=np.intp)
-    n = (~np.isnan(x)).sum(axis=1)
-    least = np.maximum(np.ceil(n / effective_size(x)), 1).astype(np.intp)
-    surrogates = CircularShift(spans, least)
-    return surrogates, np.flatnonzero(~surrogates.can_shift)
+        return PhaseRandomization(Spans.of(x)), np.array([], dtype=np.intp)
+    n = len(x)
+    if request.join == "leave_one_out":
+        x = np.concatenate([x, average_of_others(x)])
+    with np.errstate(invalid="ignore"):
+        times = np.ceil((~np.isnan(x)).sum(axis=1) / effective_size(x))
+    surrogates = CircularShift(Spans.of(x), np.fmax(times, 1).astype(np.intp))
+    return surrogates, np.flatnonzero(~surrogates.can_shift[:n])
 
 
 def _square(pairs: Array, n: int) -> Array:
@@ -178,8 +180,8 @@ def _notes_on_draws(found: list[Any], labels: NDArray[Any], request: Request) ->
     still = sorted({int(row) for _, _, rows in found for row in rows})
     if still:
         notes.append(
-            f"too short to be shifted by as long as they are autocorrelated, both ways: {some(labels[still])}; pairs "
-            "of two such videos have no p"
+            f"too short to be shifted by as long as they are autocorrelated, both ways: {some(labels[still])}; they "
+            "stay as they are, and p of two of them is 1"
         )
     fewest = min(
         (int(result.n_counted[result.n_counted > 0].min(initial=request.n_draws)) for _, result, _ in found),

@@ -13,7 +13,7 @@ from facearray.stats.kernels.correlation import Method, correlate, correlate_pai
 from facearray.stats.kernels.ols import Array
 from facearray.stats.kernels.products import Counts, Series, products, standardize
 
-__all__ = ["Comparison", "Found", "fisher_mean"]
+__all__ = ["Comparison", "Found", "fisher_mean", "fisher_z"]
 
 
 class Found(NamedTuple):
@@ -111,8 +111,14 @@ class Comparison:
         return best
 
 
+def fisher_z(r: Array) -> Array:
+    """Transform correlations to atanh(r); that of 1 is taken of the largest number below 1, 18.7."""
+    most = np.nextafter(1, 0)
+    return np.asarray(np.arctanh(np.clip(r, -most, most)))
+
+
 def fisher_mean(r: Array, axis: int = -1) -> Array:
-    """Average correlations as atanh(r), and turn the mean back; NaN is left out.
+    """Average correlations as `fisher_z`, and turn the mean back; NaN is left out.
 
     Examples
     --------
@@ -121,5 +127,5 @@ def fisher_mean(r: Array, axis: int = -1) -> Array:
     """
     there = ~np.isnan(r)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.arctanh(np.where(there, r, 0)).sum(axis=axis) / there.sum(axis=axis)
+        z = fisher_z(np.where(there, r, 0)).sum(axis=axis) / there.sum(axis=axis)
     return np.asarray(np.tanh(z))

@@ -28,6 +28,10 @@ class Spans:
         stop = np.where(there.any(axis=1), x.shape[1] - there[:, ::-1].argmax(axis=1), first)
         return cls(first, stop - first)
 
+    def take(self, rows: slice) -> Spans:
+        """Take those of some series."""
+        return Spans(self.first[rows], self.length[rows])
+
     @property
     def are_one(self) -> bool:
         """Whether all series begin and end together."""
@@ -49,6 +53,10 @@ class CircularShift:
     spans: Spans
     least: NDArray[np.intp]
 
+    def take(self, rows: slice) -> CircularShift:
+        """Take that of some series."""
+        return CircularShift(self.spans.take(rows), self.least[rows])
+
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.intp]:
         """Draw shifts (size, n)."""
         high = np.maximum(self.spans.length - self.least + 1, self.least + 1)
@@ -68,17 +76,6 @@ class CircularShift:
         shifted = np.take_along_axis(np.broadcast_to(x, (len(changes), *x.shape)), source, axis=2)
         return np.where(inside, shifted, x)
 
-    def near(self, changes: NDArray[Any], i: NDArray[np.intp], j: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """Find pairs whose shifts differ by less than what either is shifted by at least."""
-        least = np.maximum(self.least[i], self.least[j])
-        apart = np.abs(changes[:, i] - changes[:, j])
-        # where both have come in again at the beginning
-        wrapped = np.abs(changes[:, i] - changes[:, j] - (self.spans.length[i] - self.spans.length[j]))
-        if self.spans.are_one:
-            # one of them has, the other has not
-            return np.asarray((apart < least) | (apart > self.spans.length[0] - least))
-        return np.asarray((apart < least) | (wrapped < least))
-
 
 @dataclass(frozen=True, eq=False)
 class PhaseRandomization:
@@ -91,6 +88,10 @@ class PhaseRandomization:
     """
 
     spans: Spans
+
+    def take(self, rows: slice) -> PhaseRandomization:
+        """Take that of some series."""
+        return PhaseRandomization(self.spans.take(rows))
 
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float32]:
         """Draw phases (size, n, n_frequency), for frequencies from 1 / length on."""
