@@ -70,6 +70,9 @@ class DatasetAccessor(DataArrayAccessor):
     isc_bootstrap = Method("facearray.stats")
     isc_order = Method("facearray.stats")
     mantel = Method("facearray.stats")
+    reliability = Method("facearray.stats")
+    split_half = Method("facearray.stats")
+    agreement = Method("facearray.stats")
 
 
 def _register() -> None:

@@ -18,6 +18,7 @@ from facearray.stats.isc_order import Linkage
 from facearray.stats.kernels.correlation import Method
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
+from facearray.stats.reliability import Split
 from facearray.stats.units import Weights
 
 class PlotAccessor:
@@ -234,3 +235,30 @@ class DatasetAccessor(DataArrayAccessor):
         client: Client | None = None,
     ) -> xr.Dataset:
         """Correlate a matrix of pairs of videos with another one (Mantel test)."""
+    def reliability(
+        self,
+        over: str,
+        *,
+        unit: str = "subject",
+        features: str | Iterable[str] = "aus",
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        threshold: float | None = None,
+        confidence: float = 0.95,
+    ) -> xr.Dataset:
+        """Compute intraclass correlations of features over repeated measurements."""
+    def split_half(
+        self,
+        *,
+        split: Split = "halves",
+        unit: str = "video",
+        features: str | Iterable[str] = "aus",
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        threshold: float | None = None,
+    ) -> xr.Dataset:
+        """Correlate what one half of the frames says about units with what the other half says."""
+    def agreement(
+        self, table: pd.DataFrame, *, threshold: float = 0.5, rater: str | None = None, face: int | None = None
+    ) -> xr.Dataset:
+        """Compare features above a threshold with what human coders saw, frame by frame."""

@@ -1,5 +1,6 @@
 """Group statistics on detections: labelled, lazy until a result has to be small, and by units that are independent."""
 
+from facearray.stats.agreement import agreement
 from facearray.stats.corrections import adjust
 from facearray.stats.decode import decode
 from facearray.stats.decoding.result import Decoding
@@ -11,6 +12,7 @@ from facearray.stats.mantel import mantel
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
 from facearray.stats.regress import regress
+from facearray.stats.reliability import reliability, split_half
 from facearray.stats.summarize import summarize
 from facearray.stats.ttest import ttest
 from facearray.stats.units import UnitValues, unit_values
@@ -20,6 +22,7 @@ __all__ = [
     "UnitValues",
     "adjust",
     "decode",
+    "agreement",
     "describe",
     "isc",
     "isc_bootstrap",
@@ -30,6 +33,8 @@ __all__ = [
     "missingness",
     "pose_confound",
     "regress",
+    "reliability",
+    "split_half",
     "summarize",
     "ttest",
     "unit_values",
