@@ -192,9 +192,9 @@ def split_half(
                 part, unit=unit, features=features, statistic=statistic, min_valid=min_valid, threshold=threshold
             )
         )
-    both, first, second = np.intersect1d(
-        halves[0].labels.astype(str), halves[1].labels.astype(str), return_indices=True
-    )
+    place = {label: i for i, label in enumerate(halves[1].labels.tolist())}
+    first = [i for i, label in enumerate(halves[0].labels.tolist()) if label in place]
+    second = [place[label] for label in halves[0].labels[first].tolist()]
     a, b = halves[0].values[first], halves[1].values[second]
     there = ~(np.isnan(a) | np.isnan(b))
     if there.sum(axis=0).max(initial=0) < 3:
@@ -205,7 +205,7 @@ def split_half(
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = np.where(r > -1, 2 * r / (1 + r), np.nan)
     return _labelled(ds, halves[0], {"r": r, "spearman_brown": whole, "n": there.sum(axis=0)}).assign_attrs(
-        halves[0].attrs | {"method": "split_half", "split": split, "n_units": len(both)}
+        halves[0].attrs | {"method": "split_half", "split": split, "n_units": len(first)}
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facearray.errors import InputError
 from facearray.stats.corrections import adjust
 from facearray.stats.intersubject.grid import Grid, load
+from facearray.stats.intersubject.pairs import label_order
 from facearray.stats.intersubject.request import Request
 from facearray.stats.kernels.autocorrelation import effective_pairs, effective_size
 from facearray.stats.kernels.comparison import Comparison
@@ -51,7 +52,7 @@ def p_values(
         If phases are to be randomised and series have gaps.
     """
     # in the order of the labels, so that the order of the videos does not matter to the draws
-    order = np.argsort(ds["video"].to_numpy().astype(str), kind="stable")
+    order = label_order(ds["video"].to_numpy())
     values = load(ds, grid, features).astype(np.float64)[:, order]
     if request.null == "effective_df":
         shared = n[:, order[:, None], order]

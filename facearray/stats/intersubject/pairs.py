@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 
 from facearray.errors import SchemaError
 
-__all__ = ["attrs_of", "in_order", "labelled", "matrices_of"]
+__all__ = ["attrs_of", "in_order", "label_order", "labelled", "matrices_of"]
 
 
 def in_order(ds: xr.Dataset) -> NDArray[np.intp]:
     """Positions of the videos in the order of their labels, so that the order they came in does not matter to draws."""
     if "video" not in ds.coords:
         raise SchemaError("found no labels of videos; expected a result of facearray.stats.isc")
-    return np.argsort(ds["video"].to_numpy().astype(str), kind="stable")
+    return label_order(ds["video"].to_numpy())
+
+
+def label_order(labels: NDArray[Any]) -> NDArray[np.intp]:
+    """Positions of labels in ascending order, as texts.
+
+    Examples
+    --------
+    >>> label_order(np.array(["b", "c", "a"], dtype=np.dtypes.StringDType()))
+    array([2, 0, 1])
+    """
+    return np.argsort([str(label) for label in labels], kind="stable")
 
 
 def matrices_of(ds: xr.Dataset, rows: NDArray[np.intp] | None = None) -> tuple[NDArray[np.float64], xr.DataArray]:

@@ -34,7 +34,7 @@ def courses(values, times=None, labels=None, features=None, **coords) -> xr.Data
     return xr.Dataset(
         {"features": (DIMS, values[:, :, None])},
         coords={
-            "video": labels or [f"{i}.mp4" for i in range(n)],
+            "video": np.array(labels or [f"{i}.mp4" for i in range(n)], dtype=np.dtypes.StringDType()),
             "feature": features or [f"f{i}" for i in range(n_features)],
             "frame_number": (DIMS[:2], number.astype("i4")),
             "timestamp": (DIMS[:2], times),

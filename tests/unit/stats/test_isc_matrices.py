@@ -23,8 +23,8 @@ def pairs(r, conditions="aabb", labels=None) -> xr.Dataset:
     return xr.Dataset(
         {"r": (dims if r.ndim == 2 else (*dims, "feature"), r)},
         coords={
-            "video": labels or [f"{i:02}" for i in range(n)],
-            "video_other": labels or [f"{i:02}" for i in range(n)],
+            "video": np.array(labels or [f"{i:02}" for i in range(n)], dtype=np.dtypes.StringDType()),
+            "video_other": np.array(labels or [f"{i:02}" for i in range(n)], dtype=np.dtypes.StringDType()),
             "condition": ("video", list(conditions)),
         },
         attrs={"test": "pearson, pairwise"},

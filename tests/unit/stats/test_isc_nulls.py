@@ -39,7 +39,7 @@ def courses(values, labels=None, features=("f0",)) -> xr.Dataset:
     return xr.Dataset(
         {"features": (DIMS, values[:, :, None])},
         coords={
-            "video": labels or [f"{i:02}.mp4" for i in range(n)],
+            "video": np.array(labels or [f"{i:02}.mp4" for i in range(n)], dtype=np.dtypes.StringDType()),
             "feature": list(features),
             "frame_number": (DIMS[:2], np.tile(np.arange(n_frames, dtype="i4"), (n, 1))),
             "timestamp": (DIMS[:2], np.tile(np.arange(n_frames) / 25, (n, 1))),
