@@ -65,6 +65,7 @@ class DatasetAccessor(DataArrayAccessor):
     pose_confound = Method("facearray.stats")
     action_units = Method("facearray.models")
     isc = Method("facearray.stats")
+    isfc = Method("facearray.stats")
     isc_mean = Method("facearray.stats")
     isc_difference = Method("facearray.stats")
     isc_bootstrap = Method("facearray.stats")

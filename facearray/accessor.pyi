@@ -208,6 +208,18 @@ class DatasetAccessor(DataArrayAccessor):
         client: Client | None = None,
     ) -> xr.Dataset:
         """Correlate the time courses of features between videos (inter-subject correlation)."""
+    def isfc(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        method: Method = "pearson",
+        align: Align = "time",
+        join: Join = "leave_one_out",
+        min_overlap: int = 3,
+        rate: float | None = None,
+        symmetric: bool = True,
+    ) -> xr.Dataset:
+        """Correlate the time course of each feature with that of every other feature in other videos."""
     def isc_mean(self, by: str | None = None) -> xr.Dataset:
         """Average correlations of pairs of videos by Fisher's z, within and between groups of videos."""
     def isc_difference(

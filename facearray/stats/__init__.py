@@ -8,6 +8,7 @@ from facearray.stats.describe import describe
 from facearray.stats.isc import isc
 from facearray.stats.isc_matrices import isc_bootstrap, isc_difference, isc_mean
 from facearray.stats.isc_order import isc_order
+from facearray.stats.isfc import isfc
 from facearray.stats.mantel import mantel
 from facearray.stats.missingness import missingness
 from facearray.stats.pose import pose_confound
@@ -29,6 +30,7 @@ __all__ = [
     "isc_difference",
     "isc_mean",
     "isc_order",
+    "isfc",
     "mantel",
     "missingness",
     "pose_confound",

@@ -37,22 +37,22 @@ Alternative = Literal["two-sided", "greater"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The arguments of `facearray.stats.isc`."""
+    """The arguments of `facearray.stats.isc` and the like."""
 
     method: Method
     align: Align
     join: Join
     min_overlap: int
     rate: float | None
-    max_lag: float | None
-    window: float | None
-    step: float | None
-    null: Null | None
-    alternative: Alternative
-    n_draws: int
-    correction: str | None
-    seed: int
-    client: Any
+    max_lag: float | None = None
+    window: float | None = None
+    step: float | None = None
+    null: Null | None = None
+    alternative: Alternative = "two-sided"
+    n_draws: int = 1000
+    correction: str | None = None
+    seed: int = 0
+    client: Any = None
 
 
 def check(request: Request) -> None:

@@ -16,7 +16,7 @@ from facearray.stats.intersubject.request import Request, window_centres
 from facearray.stats.kernels.comparison import Comparison, Found
 from facearray.stats.units import label_coordinates, population
 
-__all__ = ["FEW_SAMPLES", "Described", "described", "other"]
+__all__ = ["FEW_SAMPLES", "Described", "described", "isc_attrs", "other"]
 
 #: With fewer shared times a correlation is marked.
 FEW_SAMPLES = 30
@@ -79,11 +79,21 @@ def described(made_of: Described, found: Found, tested: Tested | None) -> xr.Dat
 
 
 def _attrs(made_of: Described, result: xr.Dataset, tested: Tested | None) -> dict[str, Any]:
-    grid, comparison, request = made_of.grid, made_of.comparison, made_of.request
-    labels = made_of.ds["video"].to_numpy()
+    request = made_of.request
+    attrs = isc_attrs(made_of.ds, made_of.grid, made_of.comparison, request)
+    attrs |= {"null": request.null or "none", "notes": _notes(result, request)}
+    if tested is not None:
+        attrs |= {"alternative": request.alternative, "correction": request.correction or "none", **tested.attrs}
+        attrs["notes"] += tested.notes
+    return attrs
+
+
+def isc_attrs(ds: xr.Dataset, grid: Grid, comparison: Comparison, request: Request) -> dict[str, Any]:
+    """Say how time courses were put side by side, and which videos were."""
+    labels = ds["video"].to_numpy()
     there = grid.stop > 0
-    on_video = {str(name): a.values[there] for name, a in label_coordinates(made_of.ds, "video").items()}
-    attrs: dict[str, Any] = {
+    on_video = {str(name): a.values[there] for name, a in label_coordinates(ds, "video").items()}
+    return {
         "method": "isc",
         "test": f"{request.method}, {request.join}",
         "align": request.align,
@@ -97,14 +107,8 @@ def _attrs(made_of: Described, result: xr.Dataset, tested: Tested | None) -> dic
         "unit": "video",
         "excluded": [f"{label}: no frames" for label in labels[~there]],
         "population": population("video", int(there.sum()), on_video),
-        "null": request.null or "none",
         "facearray_version": version("facearray"),
-        "notes": _notes(result, request),
     }
-    if tested is not None:
-        attrs |= {"alternative": request.alternative, "correction": request.correction or "none", **tested.attrs}
-        attrs["notes"] += tested.notes
-    return attrs
 
 
 def _notes(result: xr.Dataset, request: Request) -> list[str]:

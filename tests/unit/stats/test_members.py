@@ -16,6 +16,7 @@ ARGUMENTS = {
     "missingness": {"by": "condition"},
     "pose_confound": {"pose": "Yaw"},
     "isc": {"feature": "AU12"},
+    "isfc": {"features": "AU12,Yaw"},
     "split_half": {"features": "AU12"},
 }
 
