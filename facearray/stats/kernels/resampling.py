@@ -182,9 +182,7 @@ def chunks_of_draws(n_permutations: int, size: int = _CHUNK) -> Sequence[int]:
     return range(math.ceil(n_permutations / size))
 
 
-def draw_chunk(
-    arrangements: Draws, seed: int, chunk: int, n_permutations: int, size: int = _CHUNK
-) -> NDArray[Any]:
+def draw_chunk(arrangements: Draws, seed: int, chunk: int, n_permutations: int, size: int = _CHUNK) -> NDArray[Any]:
     """Draw the arrangements of one chunk, the same whoever draws it."""
     drawn = arrangements.draw(np.random.default_rng([seed, chunk]), size)
     return drawn[: n_permutations - chunk * size]
