@@ -100,7 +100,7 @@ def agreement(
     counts = np.zeros((len(coded.raters), len(coded.features), 2, 2), dtype=np.int64)
     between = np.zeros((len(coded.raters), len(coded.raters), len(coded.features), 2, 2), dtype=np.int64)
     variables = ("features", *coded.ds.attrs["coded"])
-    for block in iter_blocks(coded.ds, variables=variables, features=coded.features):
+    for block in iter_blocks(coded.ds, variables=variables, features=coded.features, copy=False):
         values = block.data["features"]
         real = np.arange(values.shape[1]) < block.n_frames[:, None]
         # float32 values are compared with the nearest float32: 0.3 is not above 0.3

@@ -139,24 +139,25 @@ def make_grid(ds: xr.Dataset, align: Align, rate: float | None) -> Grid:
 def _rows(ds: xr.Dataset, align: Align) -> Iterator[tuple[NDArray[np.intp], NDArray[Any], NDArray[np.intp]]]:
     """Videos, their times or frame numbers (n, n_frame), and how many of them are real."""
     name = _VARIABLE[align]
-    for block in iter_blocks(ds, variables=[name], split=False):
+    for block in iter_blocks(ds, variables=[name], split=False, copy=False):
         yield block.videos, block.data[name], block.n_frames
 
 
 def _time_grid(ds: xr.Dataset, rate: float | None) -> Grid:
     n_videos = ds.sizes["video"]
     rates, first, middle = (np.full(n_videos, np.nan) for _ in range(3))
-    last, count = np.full(n_videos, np.nan), np.zeros(n_videos, dtype=np.intp)
+    count = np.zeros(n_videos, dtype=np.intp)
     regular = np.zeros(n_videos, dtype=bool)
     unknown = []
     for videos, times, n in _rows(ds, "time"):
-        n_real = np.arange(times.shape[1]) < n[:, None]
-        unknown += videos[(np.isnan(times) & n_real).any(axis=1)].tolist()
+        there = ~np.isnan(times)
+        # behind the last frame of a video there is NaN
+        unknown += videos[there.sum(axis=1) < n].tolist()
         if unknown:
             continue
         count[videos] = n
-        first[videos], last[videos] = np.nanmin(times, axis=1), np.nanmax(times, axis=1)
-        middle[videos] = np.nansum(times, axis=1) / n
+        first[videos] = np.fmin.reduce(times, axis=1)
+        middle[videos] = times.sum(axis=1, where=there) / n
         rates[videos], regular[videos] = _rates(times, n)
     if unknown:
         raise SchemaError(
@@ -186,7 +187,7 @@ def _rates(times: NDArray[np.float64], n: NDArray[np.intp]) -> tuple[NDArray[np.
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = span / (n - 1)
         if steps.shape[1]:
-            deviation = np.nanmax(np.abs(steps - mean[:, None]), axis=1, initial=0)
+            deviation = np.fmax.reduce(np.abs(steps - mean[:, None]), axis=1, initial=0)
         else:
             deviation = np.zeros(len(n))
         regular = (n == 1) | ((mean > 0) & (deviation <= _JITTER * mean))
@@ -303,7 +304,7 @@ def load(ds: xr.Dataset, grid: Grid, features: list[str], n_places: int | None =
     out = np.full((len(features), ds.sizes["video"], n_places), np.nan, dtype=ds["features"].dtype)
     name = _VARIABLE[grid.align]
     variables = ("features",) if grid.regular[grid.stop > 0].all() else ("features", name)
-    for block in iter_blocks(ds, variables=variables, features=features, split=False):
+    for block in iter_blocks(ds, variables=variables, features=features, split=False, copy=False):
         values = np.moveaxis(block.data["features"][:, :, 0], -1, 0)
         start = grid.start[block.videos]
         if grid.regular[block.videos].all() and (start == start[0]).all():

@@ -52,31 +52,42 @@ def _at_once(ds: xr.Dataset, grid: Grid, features: list[str], comparison: Compar
     n_videos = ds.sizes["video"]
     # videos of like length together, as no pair is looked at for longer than its shorter video
     order = np.argsort(grid.stop, kind="stable")
+    back = np.argsort(order)
     in_order = bool((order == np.arange(n_videos)).all())
-    tiles = [tile if in_order else order[tile] for tile in _tiles(n_videos)]
-    stops = [grid.take(tile).n_places for tile in tiles]
-    found: Found | None = None
+    tiles = _tiles(n_videos)
+    stops = [grid.take(order[tile]).n_places for tile in tiles]
+    n_windows = () if comparison.window is None else (len(list(comparison.windows(grid.n_places))),)
+    shape = (*n_windows, n_videos, n_videos)
+    found = _empty((len(features), *shape), comparison)
+    sorted_ = _empty(shape, comparison)
     for f in range(len(features)):
-        series = [comparison.prepare(values[f, tile, :stop]) for tile, stop in zip(tiles, stops, strict=True)]
+        target = Found(*(array[f] for array in found)) if in_order else sorted_
+        series = [
+            comparison.prepare(values[f, tile if in_order else order[tile], :stop])
+            for tile, stop in zip(tiles, stops, strict=True)
+        ]
         for i, j in _pairs(len(tiles)):
             part = _compare(series[i], None if i == j else series[j], min(stops[i], stops[j]), grid, comparison)
-            if found is None:
-                shape = (len(features), *part.r.shape[:-2], n_videos, n_videos)
-                found = Found(np.empty(shape), np.empty(shape, np.int32), np.empty(shape, np.int32))
-            for name in Found._fields:
-                whole, array = getattr(found, name), getattr(part, name)
-                _put(whole[f], tiles[i], tiles[j], array)
+            for name in _stored(comparison):
+                whole, tile = getattr(target, name), getattr(part, name)
+                whole[..., tiles[i], tiles[j]] = tile
                 if i != j:
-                    _put(whole[f], tiles[j], tiles[i], _mirrored(array, is_lag=name == "lag"))
-    assert found is not None  # noqa: S101
+                    whole[..., tiles[j], tiles[i]] = _mirrored(tile, is_lag=name == "lag")
+        for name in () if in_order else _stored(comparison):
+            for rows in tiles:
+                getattr(found, name)[f][..., order[rows], :] = getattr(sorted_, name)[..., rows, :].take(back, axis=-1)
     return found
 
 
-def _put(whole: NDArray[Any], rows: slice | NDArray[np.intp], columns: slice | NDArray[np.intp], tile: Any) -> None:
-    if isinstance(rows, slice):
-        whole[..., rows, columns] = tile
-    else:
-        whole[..., rows[:, None], columns] = tile
+def _stored(comparison: Comparison) -> tuple[str, ...]:
+    """Give the names of what is kept of a comparison; without lags that of all pairs is 0."""
+    return ("r", "n", "lag") if comparison.max_lag else ("r", "n")
+
+
+def _empty(shape: tuple[int, ...], comparison: Comparison) -> Found:
+    """Make room for what is found."""
+    lag = np.empty(shape, np.int32) if comparison.max_lag else np.broadcast_to(np.int32(0), shape)
+    return Found(np.empty(shape), np.empty(shape, np.int32), lag)
 
 
 def _compare(

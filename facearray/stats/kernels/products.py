@@ -25,6 +25,34 @@ _CELLS = 2**21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Mask:
+    """Which values of series (..., n, n_time) are there, and what sums over a part of the times need.
+
+    Attributes
+    ----------
+    there
+        1 where there is a value and 0 elsewhere.
+    counted
+        The same in float32: sums of ones are exact, up to 16 million.
+    squares
+        Squares of the standardized values.
+    """
+
+    there: Array
+    counted: NDArray[np.float32]
+    squares: Array
+
+    @classmethod
+    def of(cls, there: NDArray[np.bool_], values: Array) -> Mask:
+        """Make the mask of standardized values."""
+        return cls(there.astype(np.float64), there.astype(np.float32), values * values)
+
+    def until(self, stop: int) -> Mask:
+        """Cut behind some time."""
+        return Mask(self.there[..., :stop], self.counted[..., :stop], self.squares[..., :stop])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Series:
     """Time courses (..., n, n_time) less their means, and of length 1.
 
@@ -32,24 +60,24 @@ class Series:
     ----------
     values
         0 where there is no value; NaN throughout a series that is constant.
-    there
-        1 where there is a value and 0 elsewhere; None if nothing is missing.
+    gaps
+        What is there; None if nothing is missing.
     """
 
     values: Array
-    there: Array | None
+    gaps: Mask | None
 
     @property
-    def mask(self) -> Array:
-        """Which values are there, as numbers."""
-        return np.ones_like(self.values) if self.there is None else self.there
+    def mask(self) -> Mask:
+        """What is there, whether or not anything is missing."""
+        return self.gaps or Mask.of(np.ones(self.values.shape, dtype=bool), self.values)
 
     def until(self, stop: int) -> Series:
         """Cut behind some time."""
         if stop == self.values.shape[-1]:
             return self
         # without its end a series is no longer centred, which a mask makes up for
-        return Series(self.values[..., :stop], self.mask[..., :stop])
+        return Series(self.values[..., :stop], self.mask.until(stop))
 
 
 def standardize(x: NDArray[np.floating]) -> Series:
@@ -60,19 +88,18 @@ def standardize(x: NDArray[np.floating]) -> Series:
     values = x.astype(np.float64)
     gaps = np.isnan(values)
     n: Any = x.shape[-1]
-    there = None
+    is_complete = not gaps.any()
     with np.errstate(invalid="ignore", divide="ignore"):
-        if gaps.any():
+        if not is_complete:
             n = n - gaps.sum(axis=-1, keepdims=True)
             values[gaps] = 0
-            there = (~gaps).astype(np.float64)
         mean = values.sum(axis=-1, keepdims=True) / n
         values -= mean
-        if there is not None:
+        if not is_complete:
             values[gaps] = 0
         square = np.einsum("...t,...t->...", values, values)[..., None]
         values *= np.where(square > _ROUNDING * n * mean**2, 1 / np.sqrt(square), np.nan)
-    return Series(values, there)
+        return Series(values, None if is_complete else Mask.of(~gaps, values))
 
 
 def products(a: Series, b: Series | None = None) -> tuple[Array, Counts]:
@@ -101,27 +128,35 @@ def products(a: Series, b: Series | None = None) -> tuple[Array, Counts]:
     one by one.
     """
     b = a if b is None else b
-    x, y = a.values, b.values
-    r = x @ _turned(y)
-    if a.there is None and b.there is None:
-        return np.clip(r, -1, 1, out=r), np.full(r.shape, x.shape[-1], dtype=np.int32)
-    mask_a, mask_b = a.mask, b.mask
-    # sums of ones are exact in float32, up to 16 million
-    n = np.rint(mask_a.astype(np.float32) @ _turned(mask_b.astype(np.float32))).astype(np.int32)
-    sum_a, square_a = x @ _turned(mask_b), (x * x) @ _turned(mask_b)
+    r = a.values @ _turned(b.values)
+    if a.gaps is None and b.gaps is None:
+        return np.clip(r, -1, 1, out=r), np.full(r.shape, a.values.shape[-1], dtype=np.int32)
+    mask_a = a.mask
+    mask_b = mask_a if b is a else b.mask
+    n = np.rint(mask_a.counted @ _turned(mask_b.counted)).astype(np.float64)
+    sum_a, rest_a = a.values @ _turned(mask_b.there), mask_a.squares @ _turned(mask_b.there)
     if b is a:
-        sum_b, square_b = _turned(sum_a), _turned(square_a)
+        sum_b, rest_b = _turned(sum_a), _turned(rest_a).copy()
     else:
-        sum_b, square_b = mask_a @ _turned(y), mask_a @ _turned(y * y)
+        sum_b, rest_b = mask_a.there @ _turned(b.values), mask_a.there @ _turned(mask_b.squares)
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = 1 / n
-        rest_a, rest_b = square_a - sum_a * sum_a * share, square_b - sum_b * sum_b * share
-        r -= sum_a * sum_b * share
-        r /= np.sqrt(rest_a * rest_b)
-        doubtful = (rest_a <= _CANCELLED * square_a) | (rest_b <= _CANCELLED * square_b)
+        r -= sum_a * sum_b / n
+        doubtful = _subtract(rest_a, sum_a * sum_a / n)
+        doubtful |= _subtract(rest_b, sum_b * sum_b / n)
+        rest_a *= rest_b
+        r /= np.sqrt(rest_a, out=rest_a)
     r[n < 2] = np.nan
-    _again(r, a, b, np.nonzero(doubtful & (n > 1)))
-    return np.clip(r, -1, 1, out=r), n
+    doubtful &= n > 1
+    if doubtful.any():
+        _again(r, a, b, np.nonzero(doubtful))
+    return np.clip(r, -1, 1, out=r), n.astype(np.int32)
+
+
+def _subtract(square: Array, of_mean: Array) -> NDArray[np.bool_]:
+    """Take what the mean makes up from sums of squares, in place; and say where rounding may have taken the digits."""
+    doubtful: NDArray[np.bool_] = of_mean >= (1 - _CANCELLED) * square
+    square -= of_mean
+    return doubtful
 
 
 def _turned(x: NDArray[Any]) -> NDArray[Any]:
@@ -130,9 +165,7 @@ def _turned(x: NDArray[Any]) -> NDArray[Any]:
 
 def _again(r: Array, a: Series, b: Series, where: tuple[NDArray[np.intp], ...]) -> None:
     """Correlate some pairs one by one, for which the means of the shared times are taken away first."""
-    if not len(where[0]):
-        return
-    mask_a, mask_b = a.mask > 0, b.mask > 0
+    mask_a, mask_b = a.mask.there > 0, b.mask.there > 0
     step = max(1, _CELLS // a.values.shape[-1])
     for start in range(0, len(where[0]), step):
         here = tuple(index[start : start + step] for index in where)
