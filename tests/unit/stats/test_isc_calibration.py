@@ -138,11 +138,16 @@ def limit(n_studies: int) -> float:
     return max(0.07, 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / n_studies))
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.9])
-@pytest.mark.parametrize("name", DESIGNS)
+#: Those that take long are tried on fewer studies, where false positives are most likely.
+SLOW = ("pair, circular_shift, lags", "pair, circular_shift, window of 100")
+
+
+@pytest.mark.parametrize(
+    ("name", "rho"), [(name, rho) for name in DESIGNS for rho in (RHOS[2:] if name in SLOW else RHOS[::2])]
+)
 def test_calibration__rate_is_at_most_seven_percent(name, rho):
     design = DESIGNS[name]
-    n_studies = 300 if "lags" not in name else 150
+    n_studies = 150 if name in SLOW else 250
     assert rate(design.p(studies(n_studies, design.n_videos, 150, rho))) <= limit(n_studies)
 
 

@@ -330,3 +330,29 @@ def test_chunks_of_draws__depend_on_the_data_only(monkeypatch):
     found = isc(ds, "f0", null="circular_shift", n_draws=100)
     # other chunks are other draws, of the same null
     np.testing.assert_allclose(found.p, wanted.p, atol=0.2)
+
+
+@pytest.mark.parametrize("null", [*DRAWN, "effective_df"])
+@pytest.mark.parametrize("join", ["pairwise", "leave_one_out"])
+@pytest.mark.parametrize("kind", ["one video", "two videos", "constant"])
+def test_isc__too_little_for_a_test_has_no_p(null, join, kind):
+    x = ar1(np.random.default_rng(17), {"one video": 1, "two videos": 2, "constant": 3}[kind], 40, 0.3)
+    if kind == "constant":
+        x[:] = [[1.0], [2.0], [3.0]]
+    if (null, join) == ("effective_df", "leave_one_out"):
+        pytest.skip("refused")
+    found = isc(courses(x), "f0", null=null, join=join, n_draws=19)
+    tested = kind == "two videos" and join == "pairwise"
+    assert found.p.notnull().any().item() == tested
+    if "p_mean" in found:
+        assert found.p_mean.notnull().item() == tested
+
+
+def test_surrogate_statistic__can_be_sent_to_workers():
+    import pickle
+
+    x = ar1(np.random.default_rng(18), 4, 40, 0.3)
+    null = CircularShift(Spans.of(x), np.full(4, 2))
+    test = SurrogateStatistic(x, null, Comparison(), "pairwise", two_sided=True)
+    draws = null.draw(np.random.default_rng(0), 5)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(test))(draws), test(draws))
