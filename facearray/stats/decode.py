@@ -10,7 +10,8 @@ from facearray import schema
 from facearray.stats.decoding.request import Missing, Request, Scoring, Sets, check, feature_sets, task_of, with_seed
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.decoding.run import run
-from facearray.stats.decoding.sample import make_sample, one_face
+from facearray.stats.decoding.sample import make_sample
+from facearray.stats.faces import one_face
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -127,7 +128,7 @@ def decode(
     True
     """
     task = task_of(model)
-    ds = one_face(ds)
+    ds = one_face(ds, "so that each unit is predicted once")
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     request = Request(
         y=y,

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from facearray.stats.faces import one_face
 from facearray.stats.intersubject.grid import Align, Grid, load, make_grid
 from facearray.stats.intersubject.matrix import is_lazy, pair_matrix
 from facearray.stats.intersubject.nulls import p_values
 from facearray.stats.intersubject.request import (
+    ONE_FACE,
     Alternative,
     Join,
     Null,
     Request,
     check,
-    chosen_face,
     chosen_names,
     comparison_of,
 )
@@ -172,7 +173,7 @@ def isc(
         client=client,
     )
     check(request)
-    ds = chosen_face(ds)
+    ds = one_face(ds, ONE_FACE)
     grid = make_grid(ds, align, rate)
     features, single = chosen_names(ds, feature)
     comparison = comparison_of(request, grid)

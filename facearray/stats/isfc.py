@@ -9,8 +9,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.errors import InputError
+from facearray.stats.faces import one_face
 from facearray.stats.intersubject.grid import Align, load, make_grid
-from facearray.stats.intersubject.request import Join, Request, check, chosen_face, chosen_names
+from facearray.stats.intersubject.request import ONE_FACE, Join, Request, check, chosen_names
 from facearray.stats.intersubject.result import FEW_SAMPLES, isc_attrs, other
 from facearray.stats.kernels.comparison import Comparison
 from facearray.stats.kernels.correlation import Method, average_of_others, correlate
@@ -85,7 +86,7 @@ def isfc(
     """
     request = Request(method=method, align=align, join=join, min_overlap=min_overlap, rate=rate)
     check(request)
-    ds = chosen_face(ds)
+    ds = one_face(ds, ONE_FACE)
     grid = make_grid(ds, align, rate)
     names, _ = chosen_names(ds, features)
     x = np.moveaxis(load(ds, grid, names), 1, 0).astype(np.float64)

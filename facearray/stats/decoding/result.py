@@ -17,7 +17,8 @@ from facearray.errors import InputError, unknown_names
 from facearray.stats.decoding.fit import Outputs, outputs, scorer_of
 from facearray.stats.decoding.linear import activation_pattern, weights
 from facearray.stats.decoding.request import Request
-from facearray.stats.decoding.sample import Sample, UnitRows, make_sample, one_face, unit_rows
+from facearray.stats.decoding.sample import Sample, UnitRows, make_sample, unit_rows
+from facearray.stats.faces import one_face
 from facearray.stats.kernels.ols import Array
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ class Decoding:
         )
 
     def _checked(self, ds: xr.Dataset) -> xr.Dataset:
-        ds = one_face(ds)
+        ds = one_face(ds, "so that each unit is predicted once")
         schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
         if "unit" in self._feature_coords and "unit" in ds.coords and ds["unit"].dims == ("feature",):
             theirs = dict(zip(map(str, ds["feature"].to_numpy()), map(str, ds["unit"].to_numpy()), strict=True))

@@ -16,7 +16,7 @@ from facearray.stats.kernels.ols import Array
 from facearray.stats.regression.request import some
 from facearray.stats.units import PERSON_COORDINATES, UnitValues, levels, population, unit_values
 
-__all__ = ["Sample", "UnitRows", "check_targets", "make_sample", "one_face", "population_of", "unit_rows"]
+__all__ = ["Sample", "UnitRows", "check_targets", "make_sample", "population_of", "unit_rows"]
 
 #: The dim of frames that are units: their labels are those of their videos.
 OBSERVATION = "observation"
@@ -85,30 +85,6 @@ class Sample:
     def n(self) -> int:
         """Number of units."""
         return len(self.y)
-
-
-def one_face(ds: xr.Dataset) -> xr.Dataset:
-    """Give detections of one face their ``face`` dim back if it was taken away by choosing one.
-
-    Raises
-    ------
-    InputError
-        If there are several faces.
-    """
-    if "features" not in ds.data_vars or "frame" not in ds["features"].dims:
-        return ds  # for the check of the schema to say what is wrong
-    features = ds["features"]
-    if "face" in features.dims:
-        if features.sizes["face"] != 1:
-            raise InputError(
-                f"found {features.sizes['face']} faces; expected one, so that each unit is predicted once: choose it "
-                "first, as in ds.isel(face=0)"
-            )
-        return ds
-    of_faces = [name for name in ("track_id",) if name in ds.coords]
-    ds = ds.drop_vars([*of_faces, *(["face"] if "face" in ds.coords else [])])
-    widened = ds["features"].expand_dims("face", axis=features.get_axis_num("frame") + 1)
-    return ds.drop_vars([name for name in ds.data_vars if name != "features"]).assign(features=widened)
 
 
 def unit_rows(ds: xr.Dataset, request: Request, features: list[str], needed: tuple[str, ...]) -> UnitRows:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.errors import InputError, unknown_names
-from facearray.schema import DATA_VARS
 from facearray.stats.corrections import METHODS as CORRECTIONS
 from facearray.stats.intersubject.grid import Align, Grid
 from facearray.stats.kernels.comparison import Comparison
@@ -20,12 +19,12 @@ from facearray.stats.kernels.correlation import METHODS, Method
 from facearray.stats.kernels.surrogate_statistic import Join
 
 __all__ = [
+    "ONE_FACE",
     "Alternative",
     "Join",
     "Null",
     "Request",
     "check",
-    "chosen_face",
     "chosen_names",
     "comparison_of",
     "window_centres",
@@ -33,6 +32,10 @@ __all__ = [
 
 Null = Literal["circular_shift", "phase", "effective_df"]
 Alternative = Literal["two-sided", "greater"]
+
+
+#: Why there may not be several faces.
+ONE_FACE = "because a correlation of time courses is about one person in each video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,29 +93,6 @@ def check(request: Request) -> None:
     problems = [text for text, is_wrong in wrong.items() if is_wrong]
     if problems:
         raise InputError("; ".join(f"found {text}" for text in problems))
-
-
-def chosen_face(ds: xr.Dataset) -> xr.Dataset:
-    """Take detections of one face; where its dim was taken away by choosing it, give it back.
-
-    Raises
-    ------
-    InputError
-        If there are several faces.
-    """
-    features = ds["features"] if "features" in ds.data_vars else None
-    if features is None or "frame" not in features.dims:
-        return ds  # the check of the schema says what is wrong
-    if "face" not in features.dims:
-        kept = ds.drop_vars([name for name in ("face", "track_id") if name in ds.coords])[["features"]]
-        return kept.expand_dims("face").transpose(*DATA_VARS["features"].dims)
-    n = features.sizes["face"]
-    if n != 1:
-        raise InputError(
-            f"found {n} faces; expected one, because a correlation of time courses is about one person in each video: "
-            "choose it, as in ds.isel(face=0)"
-        )
-    return ds
 
 
 def chosen_names(ds: xr.Dataset, feature: str | Iterable[str]) -> tuple[list[str], bool]:
