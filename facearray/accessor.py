@@ -19,7 +19,17 @@ class PlotAccessor:
     def __init__(self, obj: xr.Dataset | xr.DataArray) -> None:
         self._obj = obj
 
+    bars = Method("facearray.plot")
+    coefficients = Method("facearray.plot")
+    cooccurrence = Method("facearray.plot")
+    distribution = Method("facearray.plot")
+    embedding = Method("facearray.plot")
+    isc = Method("facearray.plot")
+    landmarks = Method("facearray.plot")
+    quality = Method("facearray.plot")
+    raster = Method("facearray.plot")
     timeseries = Method("facearray.plot")
+    trajectory = Method("facearray.plot")
 
 
 class DataArrayAccessor:

@@ -23,8 +23,104 @@ from facearray.stats.units import Weights
 
 class PlotAccessor:
     def __init__(self, obj: xr.Dataset | xr.DataArray) -> None: ...
-    def timeseries(self, features: str | Iterable[str] = "aus", *, max_points: int = 2000) -> hv.Layout:
-        """Draw the time courses of features: one panel a group and unit, seconds from left to right."""
+    def bars(
+        self,
+        *,
+        features: str | Iterable[str] | None = None,
+        video: str | None = None,
+        group: str | None = None,
+        error: str | Literal[False] | None = None,
+        points: xr.Dataset | xr.DataArray | None = None,
+        statistic: str | None = None,
+        hline: float | None = None,
+        title: str | None = None,
+        ylabel: str | None = None,
+    ) -> hv.Overlay | hv.Layout:
+        """Draw a summary as bars."""
+    def coefficients(
+        self,
+        *,
+        features: str | Iterable[str] | None = None,
+        term: str | Iterable[str] | None = None,
+        alpha: float = 0.05,
+        error: Literal["ci", "se"] = "ci",
+        title: str | None = None,
+        ylabel: str | None = None,
+    ) -> hv.Overlay | hv.Layout:
+        """Draw coefficients or differences as bars, dark where they are significant."""
+    def cooccurrence(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        threshold: float = 0.5,
+        measure: Literal["jaccard", "conditional"] = "jaccard",
+        face: int | None = None,
+        linkage: str | None = None,
+        title: str | None = None,
+    ) -> hv.Overlay:
+        """Draw how often features are active in the same frames."""
+    def distribution(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        by: str | None = None,
+        unit: str = "video",
+        statistic: str = "mean",
+        min_valid: float = 0.5,
+        face: int | None = None,
+        title: str | None = None,
+        ylabel: str | None = None,
+    ) -> hv.Overlay | hv.Layout:
+        """Draw how features are distributed over videos, or over all frames."""
+    def embedding(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        source: Literal["features", "embedding"] = "features",
+        method: Literal["pca", "mds"] = "pca",
+        colour: str | None = None,
+        min_valid: float = 0.5,
+        title: str | None = None,
+    ) -> hv.Overlay:
+        """Draw a map on which videos, or faces, that are alike lie close together."""
+    def isc(
+        self,
+        *,
+        feature: str | None = None,
+        face: int | None = None,
+        label: str | None = None,
+        linkage: str | None = "complete",
+        title: str | None = None,
+    ) -> hv.Overlay:
+        """Draw inter-video correlations as a clustered heat map with a dendrogram."""
+    def landmarks(
+        self, *, video: str | None = None, frame: int | None = None, image: bool = True, title: str | None = None
+    ) -> hv.Overlay:
+        """Draw the landmarks of every face in one frame, over the video's own frame where it is at hand."""
+    def quality(self, *, title: str | None = None) -> hv.Layout:
+        """Draw how well faces were found in each video."""
+    def raster(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        limits: tuple[float, float] | None = None,
+        max_columns: int = 600,
+        title: str | None = None,
+    ) -> hv.Overlay | hv.DynamicMap:
+        """Draw features over time as an image, one row a feature."""
+    def timeseries(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        lines: Literal["feature", "video"] = "feature",
+        by: str | None = None,
+        intervals: str | None = None,
+        confidence: float = 0.95,
+        max_points: int = 2000,
+    ) -> hv.Layout:
+        """Draw the time courses of features, seconds from left to right."""
+    def trajectory(self, x: str, y: str, *, title: str | None = None) -> hv.Overlay | hv.DynamicMap:
+        """Draw the way of a face through the plane of two features, coloured by time."""
 
 class DataArrayAccessor:
     def __init__(self, obj: xr.DataArray) -> None: ...

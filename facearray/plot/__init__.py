@@ -1,6 +1,39 @@
-"""Pictures of detections and results, as HoloViews objects that are never shown by us."""
+"""Pictures of detections and results, as HoloViews objects that are never shown by us.
 
+Every one can be drawn by Bokeh, for looking around, and by matplotlib, for print; `save` takes the one that the
+suffix of the file needs.
+"""
+
+from facearray.plot.bars import bars
+from facearray.plot.coefficients import coefficients
+from facearray.plot.cooccurrence import cooccurrence
+from facearray.plot.decoding import confusion, decoding
+from facearray.plot.distribution import distribution
+from facearray.plot.embedding import embedding
+from facearray.plot.isc import isc
+from facearray.plot.landmarks import landmarks
+from facearray.plot.quality import quality, quality_table
+from facearray.plot.raster import raster
 from facearray.plot.report import write_report
+from facearray.plot.saving import save
 from facearray.plot.timeseries import timeseries
+from facearray.plot.trajectory import trajectory
 
-__all__ = ["timeseries", "write_report"]
+__all__ = [
+    "bars",
+    "coefficients",
+    "confusion",
+    "cooccurrence",
+    "decoding",
+    "distribution",
+    "embedding",
+    "isc",
+    "landmarks",
+    "quality",
+    "quality_table",
+    "raster",
+    "save",
+    "timeseries",
+    "trajectory",
+    "write_report",
+]

@@ -14,7 +14,8 @@ import pandas as pd
 import xarray as xr
 
 from facearray import schema
-from facearray.plot.timeseries import COLOURS, panels, timeseries, title
+from facearray.plot import _style
+from facearray.plot.timeseries import timeseries
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -200,15 +201,22 @@ def _figure(face: xr.Dataset, max_points: int) -> Any:
 
 def _bars(features: xr.DataArray) -> hv.Layout:
     import holoviews as hv
-    import holoviews.plotting.bokeh
 
-    def bars(measure: hv.Dimension, panel: xr.DataArray) -> hv.Bars:
-        data = (panel["feature"].to_numpy().tolist(), panel.to_numpy())
-        style = {"color": COLOURS[0], "line_color": None, "xrotation": 45, "xlabel": "", "tools": ["hover"]}
-        size = {"width": 1000, "height": 320, "title": title(measure, panel)}
-        return hv.Bars(data, "feature", measure).opts(axiswise=True, backend="bokeh", **style, **size)
+    def bars(group: str, unit: str, names: list[str]) -> hv.Bars:
+        values = features.isel(frame=0).sel(feature=names).to_numpy()
+        drawn = hv.Bars((names, values), "feature", group or "value")
+        return _style.look(
+            drawn,
+            size=(800, 300),
+            color=_style.COLOURS[0],
+            xrotation=45,
+            xlabel="",
+            ylabel=_style.with_unit(group or "value", unit),
+            title=group or "value",
+            bokeh={"line_color": None, "tools": ["hover"], "axiswise": True},
+        )
 
-    return hv.Layout([bars(measure, panel) for measure, panel in panels(features.isel(frame=0))]).cols(1)
+    return _style.column([bars(*one) for one in _style.measures(features["feature"].to_numpy().tolist(), features)])
 
 
 def _json_script(i: int, item: dict[str, Any]) -> str:

@@ -14,7 +14,8 @@ from hypothesis.extra.numpy import arrays
 from facearray import schema
 from facearray.errors import InputError, SchemaError
 from facearray.plot import timeseries
-from facearray.plot.timeseries import COLOURS, DASHES, thin
+from facearray.plot._style import COLOURS, DASHES
+from facearray.plot._thin import thin
 
 FEATURES = ["Pitch", "AU01", "AU12", "X"]
 
@@ -83,7 +84,7 @@ def test_timeseries__several_faces_can_be_chosen(ds):
 
 
 def test_timeseries__says_how_it_thins(ds):
-    options = hv.Store.lookup_options("bokeh", timeseries(ds.isel(video=0), "AU12", max_points=3)[0], "plot").kwargs
+    options = hv.Store.lookup_options("bokeh", timeseries(ds.isel(video=0), "AU12", max_points=3)[0][()], "plot").kwargs
     assert options["xlabel"] == "time (s); of every 6 frames the lowest and the highest value"
     options = hv.Store.lookup_options("bokeh", timeseries(ds.isel(video=0), "AU12")[0], "plot").kwargs
     assert options["xlabel"] == "time (s)"
