@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo test test-slow lint docs bench calibrate clean
+.PHONY: help venv assets demo test test-slow test-browser lint docs bench calibrate clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -15,6 +15,7 @@ export OMP_NUM_THREADS ?= 1
 help:
 	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
 	@echo "make test       the tests (make test-slow: the slow ones too)"
+	@echo "make test-browser  the report and saved pictures in a real browser (chromium and chromedriver)"
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"
 	@echo "make bench      the benchmarks, one JSON line each"
@@ -47,10 +48,15 @@ demo: venv
 	@$(BIN)/facearray demo --output build/demo
 
 test: assets
-	@$(BIN)/pytest -n 2 -q -m "not slow"
+	@$(BIN)/pytest -n 2 -q -m "not slow and not browser"
 
 test-slow: assets
-	@$(BIN)/pytest -n 2 -q
+	@$(BIN)/pytest -n 2 -q -m "not browser"
+
+test-browser: venv
+	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || { \
+	  echo "found no chromium and chromedriver. On Debian: apt-get install chromium chromium-driver" >&2; exit 1; }
+	@$(BIN)/pytest -q tests/browser
 
 lint: venv
 	@$(BIN)/ruff check .

@@ -12,14 +12,16 @@ import warnings
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 import click
 
 from facearray import __version__
-from facearray.errors import FaceArrayError, InputError
+from facearray.errors import FaceArrayError, InputError, unknown_names
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from facearray.detection.run import RunReport
     from facearray.io.lease import Part
 
@@ -313,15 +315,49 @@ def export(
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default=Path("report.html"), show_default=True
 )
+@click.option("--by", metavar="NAME", help="Coordinate, or column of --table, that groups the videos: condition.")
+@click.option(
+    "--table",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="CSV file with a row a video, whose columns become coordinates.",
+)
+@click.option("--key", metavar="COLUMN", help="Column of --table with the labels of the videos; by default video.")
+@click.option("--images", is_flag=True, help="Show frames of the videos; pictures of faces are personal data.")
 @_storage_option
 @_named_errors
-def report(store: str, output: Path, storage_options: dict[str, Any] | None) -> None:
-    """Write one self-contained HTML page with the quality and the time courses of STORE."""
+def report(
+    store: str,
+    output: Path,
+    by: str | None,
+    table: Path | None,
+    key: str | None,
+    images: bool,
+    storage_options: dict[str, Any] | None,
+) -> None:
+    """Write one self-contained HTML page with the quality, the statistics and the time courses of STORE."""
     from facearray.io.store import open_store
     from facearray.plot.report import write_report
 
-    write_report(open_store(store, storage_options=storage_options), output)
+    ds = open_store(store, storage_options=storage_options)
+    if table is not None:
+        ds = _joined(ds, table, key)
+    elif key is not None:
+        raise InputError(f"found --key {key} without --table; expected both")
+    write_report(ds, output, by=by, images=images)
     click.echo(f"wrote {output}")
+
+
+def _joined(ds: xr.Dataset, table: Path, key: str | None) -> xr.Dataset:
+    import pandas as pd
+
+    from facearray.tables import join
+
+    column = key or "video"
+    rows = pd.read_csv(table, dtype={column: str})
+    if column not in rows.columns:
+        raise unknown_names(f"column of {table.name}", [column], [str(name) for name in rows.columns])
+    return cast("xr.Dataset", join(ds, rows, key=column))
 
 
 @main.group()

@@ -118,7 +118,9 @@ def _panel(
         elements.append(
             bar_row(x[which], value[which], 0.7, measure, names, label=label, colour=colour, further=further)
         )
-    elements += [error_row(x, value, low, high, measure), level(0)]
+    if np.isfinite(low).any():
+        elements.append(error_row(x, value, low, high, measure))
+    elements.append(level(0))
     bars = f"{100 * float(part.attrs.get('confidence', 0.95)):g}% CI" if error == "ci" else "SE"
     return frame(
         elements,

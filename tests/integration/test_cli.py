@@ -238,6 +238,32 @@ def test_report__writes_a_page(facearray, make_video, tmp_path):
     assert "a.mkv" in (tmp_path / "r.html").read_text(encoding="utf-8")
 
 
+def test_report__by_a_column_of_a_table(facearray, make_video, tmp_path):
+    videos = [make_video(f"{i}.mkv", offset=20 * i) for i in range(4)]
+    facearray("detect", *videos, "-o", tmp_path / "s.zarr")
+    rows = [f"{i}.mkv,{'ab'[i % 2]}" for i in range(4)]
+    (tmp_path / "t.csv").write_text("\n".join(["clip,mood", *rows]))
+    arguments = ("report", tmp_path / "s.zarr", "-o", tmp_path / "r.html", "--table", tmp_path / "t.csv")
+    result = facearray(*arguments, "--key", "clip", "--by", "mood")
+    assert result.exit_code == 0
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Regression on mood" in page
+    assert "<img" not in page
+    assert facearray(*arguments, "--key", "clip", "--images").exit_code == 0
+    assert (tmp_path / "r.html").read_text(encoding="utf-8").count("<img") == 4
+    result = facearray(*arguments, "--key", "clips", "--by", "mood")
+    assert (result.exit_code, "did you mean 'clip'" in result.stderr) == (2, True)
+    result = facearray(*arguments, "--key", "clip", "--by", "modd")
+    assert (result.exit_code, "did you mean 'mood'" in result.stderr) == (2, True)
+
+
+def test_report__key_without_a_table(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
+    result = facearray("report", tmp_path / "s.zarr", "--key", "clip")
+    assert result.exit_code == 2
+    assert "without --table" in result.stderr
+
+
 @pytest.mark.parametrize("kind", ["model", "sample", "study"])
 def test_models_pull__fetches_the_files_of_a_kind(facearray, monkeypatch, kind):
     pulled = []

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from html.parser import HTMLParser
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from PIL import Image
 
-from facearray import schema
-from facearray.errors import SchemaError
-from facearray.plot import report
-from facearray.plot.report import video_table, write_report
+from facearray import schema, stats
+from facearray.errors import InputError, SchemaError
+from facearray.plot.report import courses, video_table, videos, write_report
 
 NAMES = ("FaceScore", "AU01", "AU12", "happiness", "Pitch", "Z")
 
@@ -62,18 +65,22 @@ class Page(HTMLParser):
         self.cells: list[str] = []
         self.selected: list[int] = []
         self._in: list[str] = []
+        self.headings: list[str] = []
+        self.text = ""
         self.policy = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         fields = dict(attrs)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
+        addresses = [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
+        self.addresses += [address for address in addresses if address != "data:,"]  # an icon of nothing
         if fields.get("http-equiv") == "Content-Security-Policy":
             self.policy = fields["content"] or ""
         self.tags.append(tag)
         if "selected" in fields:
             self.selected.append(int(fields["value"] or -1))
-        self._in.append("item" if fields.get("type") == "application/json" else tag)
+        is_course = fields.get("type") == "application/json" and (fields.get("id") or "").startswith("course-")
+        self._in.append("item" if is_course else tag)
 
     def handle_endtag(self, tag: str) -> None:
         self._in.append("")
@@ -86,6 +93,10 @@ class Page(HTMLParser):
             self.options.append(data)
         elif where == "td":
             self.cells.append(data)
+        elif where == "h2":
+            self.headings.append(data)
+        if where not in ("item", "script", "style"):
+            self.text += data
 
 
 @pytest.fixture
@@ -157,6 +168,7 @@ def test_write_report__only_failed_videos(ds, tmp_path):
     html = write_report(ds.isel(video=[2]), tmp_path / "report.html").read_text(encoding="utf-8")
     assert Page(html).options == []
     assert "there is nothing to draw" in html
+    assert "Quality" not in html
 
 
 def test_write_report__one_picture_for_each_face(tmp_path):
@@ -172,14 +184,14 @@ def test_write_report__text_of_labels_cannot_become_markup(tmp_path):
 
 
 def test_write_report__is_bounded_and_says_what_it_leaves_out(ds, tmp_path, monkeypatch):
-    monkeypatch.setattr(report, "MAX_COURSES", 1)
-    monkeypatch.setattr(report, "MAX_ROWS", 2)
+    monkeypatch.setattr(courses, "MAX_COURSES", 1)
+    monkeypatch.setattr(videos, "MAX_ROWS", 2)
     html = write_report(ds, tmp_path / "r.html").read_text(encoding="utf-8")
     page = Page(html)
     assert page.options == ["a.mp4"]
     assert "those of the first 1 of 3 videos with frames" in html
     assert "The table shows 2 of 4 videos, failed ones first" in html
-    assert len(re.findall(r"<tr>", html)) == 2
+    assert len(re.findall(r"<tr>", html.split("</table>")[0])) == 3
 
 
 def test_write_report__lazy_store_gives_the_same_page(ds, tmp_path):
@@ -201,3 +213,84 @@ def test_write_report__not_detections(ds, tmp_path):
 def test_video_table__not_detections(ds):
     with pytest.raises(SchemaError, match="found no 'fps'"):
         video_table(ds.drop_vars("fps"))
+
+
+@pytest.fixture
+def study(recordings) -> xr.Dataset:
+    """Twelve videos in two conditions; in good ones AU12 is higher, and one video has too few faces."""
+    labels = [f"{i:02}.mp4" for i in range(12)]
+    ds = recordings(dict.fromkeys(labels, 20), features=("FaceScore", "Yaw", "AU06", "AU12", "happiness"))
+    good = np.arange(12) % 2 == 0
+    values = ds.features.values.copy()
+    values[good, ..., 3] += 1
+    values[5, 3:] = np.nan
+    return ds.assign(features=ds.features.copy(data=values)).assign_coords(
+        condition=("video", np.where(good, "good", "bad"))
+    )
+
+
+def test_write_report__by_condition_has_the_statistics_of_the_package(study, tmp_path):
+    page = Page(write_report(study, tmp_path / "r.html", by="condition").read_text(encoding="utf-8"))
+    assert page.headings == [
+        "Videos",
+        "Quality and exclusions",
+        "Summary by condition",
+        "Regression on condition",
+        "Time courses",
+        "Methods",
+    ]
+    result = study.fex.regress("condition", correction="fdr_bh")
+    for line in stats.describe(result).splitlines():
+        assert line in page.text
+    summary = study.fex.summarize(("mean", "sem"), by="condition")
+    for name in ("mean", "sem"):
+        assert f"{summary[name].sel(condition='good', feature='AU12').item():.3f}" in page.cells
+    assert "1 of 12 videos are excluded" in page.text
+    assert "05.mp4: at most 2 of 20 frames have a value" in page.text
+    assert f"p = {study.fex.missingness('condition').p.item():.3g}" in page.text
+    assert f"facearray {version('facearray')}" in page.text
+    assert "after Benjamini and Hochberg" in page.text
+
+
+def test_write_report__without_a_coordinate_there_are_no_effects(study, tmp_path):
+    page = Page(write_report(study, tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert page.headings == ["Videos", "Quality and exclusions", "Summary", "Time courses", "Methods"]
+
+
+def test_write_report__says_what_these_data_do_not_allow(study, tmp_path):
+    page = Page(write_report(study.isel(video=[0, 1]), tmp_path / "r.html", by="condition").read_text(encoding="utf-8"))
+    assert "Regression on condition" in page.headings
+    assert "as many coefficients as observations, so no standard errors" in page.text
+    empty = study.assign(features=study.features * np.nan)
+    page = Page(write_report(empty, tmp_path / "r.html", by="condition").read_text(encoding="utf-8"))
+    assert "A regression cannot be computed of these data: found no video with enough valid frames" in page.text
+
+
+def test_write_report__unknown_coordinate(study, tmp_path):
+    with pytest.raises(InputError, match="did you mean 'condition'"):
+        write_report(study, tmp_path / "r.html", by="conditions")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_write_report__hostile_groups_cannot_become_markup(study, tmp_path):
+    ds = study.assign_coords(condition=study.condition.str.replace("good", "<script>alert(1)</script>"))
+    html = write_report(ds, tmp_path / "r.html", by="condition").read_text(encoding="utf-8")
+    assert "<script>alert(1)" not in html
+
+
+def test_write_report__pictures_of_faces_only_when_they_are_asked_for(recordings, tmp_path):
+    Image.new("RGB", (64, 48), (200, 30, 30)).save(tmp_path / "face.png")
+    ds = recordings({"face.png": 1, "gone.png": 1}, n_faces=2, features=("FaceRectX", "AU12"))
+    ds = ds.assign_coords(
+        source=("video", [str(tmp_path / "face.png"), "gone.png"]),
+        n_faces_found=ds.n_faces_found.copy(data=[[1], [1]]),
+    )
+    without = write_report(ds, tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "<img" not in without
+    page = Page(write_report(ds, tmp_path / "r.html", images=True).read_text(encoding="utf-8"))
+    (address,) = page.addresses
+    shown = Image.open(io.BytesIO(base64.b64decode(address.removeprefix("data:image/jpeg;base64,"))))
+    assert shown.size == (64, 48)
+    np.testing.assert_allclose(np.asarray(shown).mean(axis=(0, 1)), (200, 30, 30), atol=4)
+    assert "The files of 1 videos are not here" in page.text
+    assert str(tmp_path) not in page.text

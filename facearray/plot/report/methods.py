@@ -1,0 +1,52 @@
+"""How the numbers of a report came about, for the methods section of a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+
+import xarray as xr
+
+from facearray.plot.report.section import details, listing, paragraph, section
+from facearray.plot.report.statistics import CORRECTION, Study
+
+__all__ = ["methods"]
+
+PACKAGES = ("facearray", "numpy", "scipy", "scikit-learn", "xarray", "zarr", "dask", "torch", "bokeh", "holoviews")
+
+
+def methods(study: Study) -> str:
+    """Write the methods and the versions."""
+    versions = [f"{name} {found}" for name in PACKAGES if (found := _version(name))]
+    return section(
+        "Methods", paragraph(" ".join(_sentences(study))), details("Versions", listing(versions)), _options(study.ds)
+    )
+
+
+def _sentences(study: Study) -> Iterator[str]:
+    attrs = study.ds.attrs
+    detector = " ".join(str(attrs[key]) for key in ("detector", "detector_version") if attrs.get(key))
+    yield f"Faces were found by {detector or 'an unknown detector'}"
+    yield f"and analysed with facearray {_version('facearray')}."
+    yield (
+        "The unit of analysis is the video: all valid frames of a video were averaged first, for a face that has a "
+        "value in at least half of the video's frames, and every video counts the same. Padding never enters."
+    )
+    yield "Means are given with the standard error over videos (standard deviation over the root of their number)."
+    if study.by is not None:
+        yield (
+            f"Differences between levels of {study.by} were tested by ordinary least squares on the videos' means, "
+            f"p values adjusted over features after Benjamini and Hochberg ({CORRECTION})."
+        )
+
+
+def _options(ds: xr.Dataset) -> str:
+    names = [key for key in ("options", "facearray_schema", "options_hash") if ds.attrs.get(key)]
+    return details("Options of the detector", listing(f"{name}: {ds.attrs[name]}" for name in names)) if names else ""
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
