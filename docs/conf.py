@@ -5,6 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
+from gallery import use_study
 
 project = "facearray"
 author = "The facearray developers"
@@ -16,9 +17,21 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_gallery.gen_gallery",
     "from_the_code",
 ]
-exclude_patterns = ["_build"]
+use_study()
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "auto_gallery",
+    "image_scrapers": ("gallery.scraper",),
+    "filename_pattern": "plot_",
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 3600,
+    "within_subsection_order": "FileNameSortKey",
+}
+exclude_patterns = ["_build", "gallery"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {"show_prev_next": False, "navigation_with_keys": False}
 html_title = "facearray"

@@ -24,6 +24,9 @@ SIZE = (800, 260)
 #: Videos that a band needs: with two of them it would be a dozen standard errors wide.
 FEWEST = 3
 
+#: Times halfway between two bins belong to the later one, however they are rounded.
+HALF = 0.5 + 1e-6
+
 #: Most points of a mean; longer recordings get wider bins.
 MAX_BINS = 2000
 
@@ -48,7 +51,7 @@ def mean_courses(array: xr.DataArray, by: str, confidence: float) -> MeanCourses
     seconds = array["timestamp"].transpose("video", "frame").to_numpy()
     step = _step(seconds)
     last = np.nanmax(seconds, initial=0.0)
-    n_bins = int(np.floor(last / step + 0.5)) + 1 if np.isfinite(last) else 1
+    n_bins = int(np.floor(last / step + HALF)) + 1 if np.isfinite(last) else 1
     shape = (len(names), n_bins, array.sizes["feature"])
     n, total, square = np.zeros(shape, dtype=np.intp), np.zeros(shape), np.zeros(shape)
     for video in np.flatnonzero(codes >= 0).tolist():
@@ -58,7 +61,7 @@ def mean_courses(array: xr.DataArray, by: str, confidence: float) -> MeanCourses
         # padding is not read
         part = array.isel(video=video, frame=slice(int(there[0]), int(there[-1]) + 1))
         values = part.transpose("frame", "feature").to_numpy()[there - there[0]].astype(np.float64)
-        bins = np.floor(seconds[video][there] / step + 0.5).astype(np.intp)
+        bins = np.floor(seconds[video][there] / step + HALF).astype(np.intp)
         of_bins = _bin_means(values, bins, n_bins)
         has = ~np.isnan(of_bins)
         of_bins = np.where(has, of_bins, 0)

@@ -19,7 +19,8 @@ from facearray.errors import InputError, unknown_names
 if TYPE_CHECKING:
     import holoviews as hv
 
-#: Okabe and Ito's colours without yellow, which is too pale on white; dash patterns tell their repeats apart.
+#: Okabe and Ito's colours without yellow, which is too pale on white. Their number and that of the dash patterns have
+#: no common factor, so that both go round and 28 lines differ; neighbours can be told apart in grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 DASHES = ("solid", "dashed", "dotted", "dotdash")
 

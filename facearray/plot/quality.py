@@ -215,4 +215,6 @@ def _panel(
         ylim=limits or (None, None),
         show_legend=len(faces) > 1,
         legend_position="right",
+        # in print all panels are as wide as each other only if they are as high, too
+        mpl={"fig_inches": (SIZE[0] / _style.PIXELS_PER_INCH, SIZE[1] / _style.PIXELS_PER_INCH)},
     )

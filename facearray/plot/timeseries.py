@@ -270,7 +270,7 @@ def _line(course: Course, measure: hv.Dimension, max_points: int, i: int, *, alw
         "tools": ["hover"],
         "hover_tooltips": [(label, f"@{{{measure.name}}}{{0.000}}"), ("time", "@time{0.000} s")],
     }
-    colour, dash = COLOURS[i % len(COLOURS)], DASHES[i // len(COLOURS) % len(DASHES)]
+    colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
     curve = hv.Curve((x, y), "time", measure, label=label)
     yield look(curve, color=colour, line_dash=dash, line_width=1.5, bokeh=hover)
     there = np.concatenate([[False], np.isfinite(y), [False]])
