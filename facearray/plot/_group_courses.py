@@ -128,12 +128,13 @@ def _panel(courses: MeanCourses, i: int, title: str, ylabel: str, by: str) -> An
                 fill = {"facecolor": colour, "linewidth": 0}
                 elements.append(look(band, color=colour, alpha=0.2, bokeh={"line_alpha": 0}, mpl=fill))
         hover = [
-            (_style.short(by), label),
+            (_style.short(by), "@group"),
             ("mean", f"@{{{mean_dim.name}}}{{0.000}}"),
             ("time", "@time{0.000} s"),
             ("videos", "@n"),
         ]
-        curve = hv.Curve((courses.seconds, mean, n), "time", [mean_dim, "n"], label=label)
+        texts = np.full(len(mean), group, dtype=object)
+        curve = hv.Curve((courses.seconds, mean, n, texts), "time", [mean_dim, "n", "group"], label=label)
         dash = _style.DASHES[g % len(_style.DASHES)]
         shown = {"tools": ["hover"], "hover_tooltips": hover}
         elements.append(look(curve, color=colour, line_width=2, line_dash=dash, bokeh=shown))

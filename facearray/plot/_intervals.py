@@ -48,15 +48,16 @@ def bands(stretches: dict[str, list[tuple[float, float]]], measure: hv.Dimension
     return [
         _style.look(
             hv.Rectangles(
-                [(start, low, end, high) for start, end in pairs],
+                [(start, low, end, high, label) for start, end in pairs],
                 kdims=["time", measure, "end", f"{measure.name}_top"],
+                vdims=["label"],
                 label=_style.short(label),
             ),
             bokeh={
                 "fill_color": BAND_COLOURS[i % len(BAND_COLOURS)],
                 "line_alpha": 0,
                 "tools": ["hover"],
-                "hover_tooltips": [("label", label), ("time", "@time{0.000} to @end{0.000} s")],
+                "hover_tooltips": [("label", "@label"), ("time", "@time{0.000} to @end{0.000} s")],
             },
             mpl={"facecolor": BAND_COLOURS[i % len(BAND_COLOURS)], "edgecolor": "none"},
         )

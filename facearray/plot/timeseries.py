@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -155,6 +155,11 @@ class Course:
         stop = int(np.searchsorted(self.seconds, view[1], side="right")) + 1
         return Course(self.name, self.seconds[start:stop], self.values[start:stop])
 
+    def thinned(self, max_points: int) -> Course:
+        """Keep the extremes and the gaps."""
+        kept = thin(self.values, max_points)
+        return Course(self.name, self.seconds[kept], self.values[kept])
+
 
 @dataclass(slots=True, eq=False)
 class _Panel:
@@ -167,6 +172,7 @@ class _Panel:
     lines: str
     intervals: str | None = None
     _kept: tuple[Any, list[Course], dict[str, list[tuple[float, float]]]] | None = None
+    _drawn: dict[int, tuple[str, hv.Curve]] = field(default_factory=dict)
 
     @property
     def is_thinned(self) -> bool:
@@ -182,13 +188,14 @@ class _Panel:
             self._kept = (key, list(_load(chosen, self.lines)), spans(chosen, self.intervals) if self.intervals else {})
         measure = _style.dimension(self.name, self.unit)
         parts = [course.part(view) for course in self._kept[1]]
-        elements = [
-            element
-            for i, part in enumerate(parts)
-            for element in _line(part, measure, self.max_points, i, always_dots=self.is_thinned)
-        ]
-        behind = bands(self._kept[2], measure, *_height(parts)) if self._kept[2] else []
         width = frames_per_bin(max((len(part.seconds) for part in parts), default=0), self.max_points)
+        parts = [part.thinned(self.max_points) for part in parts]
+        elements = [self._line(part, measure, i) for i, part in enumerate(parts)]
+        if self.is_thinned:
+            elements.append(_all_dots(parts, measure))
+        else:
+            elements += [dots for i, part in enumerate(parts) for dots in _dots(part, measure, i)]
+        behind = bands(self._kept[2], measure, *_height(parts)) if self._kept[2] else []
         n = len(parts)
         return look(
             hv.Overlay([*behind, *elements]),
@@ -205,6 +212,14 @@ class _Panel:
                 "click_policy": "hide",
             },
         )
+
+    def _line(self, part: Course, measure: hv.Dimension, i: int) -> hv.Curve:
+        """Draw a line; with the options of the last one of its place, because setting them takes longer than a zoom."""
+        if i in self._drawn and self._drawn[i][0] == part.name:
+            return self._drawn[i][1].clone((part.seconds, part.values))
+        curve = _line(part, measure, i)
+        self._drawn[i] = (part.name, curve)
+        return curve
 
     @property
     def _shown_name(self) -> str:
@@ -259,22 +274,51 @@ def _shown(panel: _Panel, keys: list[str]) -> hv.Overlay | hv.DynamicMap:
     return hv.DynamicMap(draw, kdims=[hv.Dimension(dim, values=labels[dim]) for dim in keys], streams=streams)
 
 
-def _line(course: Course, measure: hv.Dimension, max_points: int, i: int, *, always_dots: bool) -> Iterator[hv.Element]:
-    """Draw one line, and dots where a value has no neighbour."""
+def _line(course: Course, measure: hv.Dimension, i: int) -> hv.Curve:
+    """Draw one line."""
     import holoviews as hv
 
-    kept = thin(course.values, max_points)
-    x, y = course.seconds[kept], course.values[kept]
     label = _style.short(course.name)
-    hover = {
-        "tools": ["hover"],
-        "hover_tooltips": [(label, f"@{{{measure.name}}}{{0.000}}"), ("time", "@time{0.000} s")],
-    }
-    colour, dash = COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
-    curve = hv.Curve((x, y), "time", measure, label=label)
-    yield look(curve, color=colour, line_dash=dash, line_width=1.5, bokeh=hover)
-    there = np.concatenate([[False], np.isfinite(y), [False]])
-    alone = there[1:-1] & ~there[:-2] & ~there[2:]
-    if alone.any() or always_dots:
-        dots = hv.Scatter((x[alone], y[alone]), "time", measure, label=label)
-        yield look(dots, color=colour, marker_size=5, bokeh=hover)
+    curve = hv.Curve((course.seconds, course.values), "time", measure, label=label)
+    colour, dash = _look_of(i)
+    return look(curve, color=colour, line_dash=dash, line_width=1.5, bokeh=_hover(label, measure))
+
+
+def _dots(course: Course, measure: hv.Dimension, i: int) -> Iterator[hv.Scatter]:
+    """Draw dots where a value has no neighbour, if there are such values."""
+    import holoviews as hv
+
+    alone = _alone(course.values)
+    if alone.any():
+        label = _style.short(course.name)
+        dots = hv.Scatter((course.seconds[alone], course.values[alone]), "time", measure, label=label)
+        yield look(dots, color=_look_of(i)[0], marker_size=5, bokeh=_hover(label, measure))
+
+
+def _all_dots(courses: list[Course], measure: hv.Dimension) -> hv.Scatter:
+    """Draw the dots of all lines as one element, which is always there, because zooms may bring some into view."""
+    import holoviews as hv
+
+    alone = [_alone(course.values) for course in courses]
+    colours = [np.full(int(a.sum()), _look_of(i)[0], dtype=object) for i, a in enumerate(alone)]
+    columns = (
+        np.concatenate([course.seconds[a] for course, a in zip(courses, alone, strict=True)]),
+        np.concatenate([course.values[a] for course, a in zip(courses, alone, strict=True)]),
+        np.concatenate(colours),
+    )
+    dots = hv.Scatter(columns, "time", [measure, "colour"])
+    return look(dots, color=hv.dim("colour"), marker_size=5, show_legend=False, bokeh=_hover("value", measure))
+
+
+def _look_of(i: int) -> tuple[str, str]:
+    return COLOURS[i % len(COLOURS)], DASHES[i % len(DASHES)]
+
+
+def _hover(label: str, measure: hv.Dimension) -> dict[str, Any]:
+    tooltips = [(label, f"@{{{measure.name}}}{{0.000}}"), ("time", "@time{0.000} s")]
+    return {"tools": ["hover"], "hover_tooltips": tooltips}
+
+
+def _alone(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    there = np.concatenate([[False], np.isfinite(values), [False]])
+    return there[1:-1] & ~there[:-2] & ~there[2:]
