@@ -321,4 +321,4 @@ def _hover(label: str, measure: hv.Dimension) -> dict[str, Any]:
 
 def _alone(values: NDArray[np.floating]) -> NDArray[np.bool_]:
     there = np.concatenate([[False], np.isfinite(values), [False]])
-    return there[1:-1] & ~there[:-2] & ~there[2:]
+    return np.asarray(there[1:-1] & ~there[:-2] & ~there[2:])
