@@ -37,3 +37,20 @@ picture = ds.fex.plot.distribution(["AU04", "AU06", "AU12", "AU25"], by="conditi
 contrasts = {"condition": {"goodNews": 1, "badNews": -1}}
 result = ds.fex.regress("condition", contrasts=contrasts, correction="bonferroni")
 picture = result.fex.plot.coefficients(alpha=0.01, error="se")
+
+# %%
+# How well the condition is predicted from videos that the model has not seen: a bar a set of features, a point a fold.
+
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
+
+model = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis())
+sets = {"Emotions": "emotions", "Pose": "Pitch,Yaw", "AUs": "aus", "AUs + Pose": "aus,Pitch,Yaw"}
+decoded = ds.fex.decode("condition", X=sets, model=model, cv=10, permutations=200)
+picture = decoded.plot()
+
+# %%
+# What was taken for what.
+
+picture = fa.plot.confusion(decoded, feature_set="AUs")

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import xarray as xr
 
+from facearray.plot.report.decoding import MODEL, PERMUTATIONS
 from facearray.plot.report.section import details, listing, paragraph, section
 from facearray.plot.report.statistics import CORRECTION, Study
 
@@ -37,6 +38,10 @@ def _sentences(study: Study) -> Iterator[str]:
         yield (
             f"Differences between levels of {study.by} were tested by ordinary least squares on the videos' means, "
             f"p values adjusted over features after Benjamini and Hochberg ({CORRECTION})."
+        )
+        yield (
+            f"Groups were predicted by {MODEL}, in stratified folds of videos that the model had not seen; p values "
+            f"are from {PERMUTATIONS} permutations of the groups."
         )
 
 

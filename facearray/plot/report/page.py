@@ -12,6 +12,7 @@ from facearray import schema
 from facearray.plot import _style
 from facearray.plot._page import page
 from facearray.plot.report.courses import courses
+from facearray.plot.report.decoding import decoded
 from facearray.plot.report.images import images as face_images
 from facearray.plot.report.methods import methods
 from facearray.plot.report.section import count, paragraph
@@ -37,7 +38,8 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
         The file to write, usually ``….html``. One that exists is replaced.
     by
         Coordinate on ``video``, such as ``"condition"``: videos are summarized by it, action units are regressed on it,
-        and faces are tested for being lost more often in some groups.
+        it is predicted from features of videos that the model has not seen, and faces are tested for being lost more
+        often in some groups.
     images
         Whether to show a frame of each of the first videos whose file is at hand. Pictures of faces are personal data.
 
@@ -75,6 +77,7 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
         quality_and_exclusions(study, table),
         summary(study),
         effects(study),
+        decoded(study),
         courses(ds, table),
         face_images(ds, table) if images else "",
         methods(study),

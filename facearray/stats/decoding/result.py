@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ from facearray.stats.faces import one_face
 from facearray.stats.kernels.ols import Array
 
 if TYPE_CHECKING:
+    import holoviews as hv
     import pandas as pd
 
 __all__ = ["Decoding", "labelled_outputs"]
@@ -210,6 +212,23 @@ class Decoding:
         if self.p_value is not None and self.p_adjusted is not None:
             columns |= {"p_value": self.p_value.to_numpy(), "p_adjusted": self.p_adjusted.to_numpy()}
         return pd.DataFrame(columns)
+
+    def plot(self, *, title: str | None = None, ylabel: str | None = None) -> hv.Overlay:
+        """Draw the scores and the chance level, as `facearray.plot.decoding` does.
+
+        Parameters
+        ----------
+        title, ylabel
+            Texts; by default the target, and the name of the score.
+
+        Returns
+        -------
+        holoviews.Overlay
+            A bar a feature set and a point a fold.
+        """
+        # pictures are a layer above statistics
+        plot = importlib.import_module("facearray.plot")
+        return plot.decoding(self, title=title, ylabel=ylabel)
 
     def __repr__(self) -> str:
         from facearray.stats.describe import describe

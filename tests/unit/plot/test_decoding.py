@@ -8,6 +8,7 @@ import holoviews as hv
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix
 
 from facearray.errors import InputError
@@ -81,3 +82,17 @@ def test_decoding__mistakes(result):
     for draw in (decoding, confusion):
         with pytest.raises(InputError, match=r"expected the result of .fex.decode"):
             draw(xr.Dataset())
+
+
+def test_decoding__result_draws_itself(ds):
+    model = LogisticRegression()
+    result = ds.fex.decode("condition", X={"AUs": "aus", "Pose": "poses"}, model=model, cv=2, permutations=5)
+    picture = result.plot(title="clips")
+    np.testing.assert_allclose(picture.Rectangles.I.dimension_values("score"), result.scores.mean("fold"))
+    np.testing.assert_allclose(picture.Scatter.Fold.dimension_values("score"), result.scores.values.ravel())
+    options = hv.Store.lookup_options("bokeh", picture, "plot").kwargs
+    assert (options["title"], options["ylabel"]) == ("clips", "accuracy")
+    cells = confusion(result, feature_set="AUs").Rectangles.I
+    one = result.predictions.sel(feature_set="AUs")
+    wanted = confusion_matrix(one.true.values.astype(object), one.predicted.values.astype(object))
+    assert cells.dimension_values("n").reshape(2, 2).tolist() == wanted.tolist()

@@ -14,6 +14,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 from PIL import Image
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from facearray import schema, stats
 from facearray.errors import InputError, SchemaError
@@ -236,6 +239,7 @@ def test_write_report__by_condition_has_the_statistics_of_the_package(study, tmp
         "Quality and exclusions",
         "Summary by condition",
         "Regression on condition",
+        "Decoding of condition",
         "Time courses",
         "Methods",
     ]
@@ -250,6 +254,15 @@ def test_write_report__by_condition_has_the_statistics_of_the_package(study, tmp
     assert f"p = {study.fex.missingness('condition').p.item():.3g}" in page.text
     assert f"facearray {version('facearray')}" in page.text
     assert "after Benjamini and Hochberg" in page.text
+    decoding = study.fex.decode(
+        "condition",
+        X={"AUs": "aus", "Expressions": "emotions", "Pose": "poses"},
+        model=make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()),
+        cv=5,
+        permutations=500,
+    )
+    for line in stats.describe(decoding).splitlines():
+        assert line in page.text
 
 
 def test_write_report__without_a_coordinate_there_are_no_effects(study, tmp_path):
