@@ -23,7 +23,7 @@ from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import FaceArrayError, InputError, LeaseError, StructureError
 from facearray.io.journal import Journal
-from facearray.io.location import StoreLike, address, nearby_names
+from facearray.io.location import StoreLike, address, nearby_names, store_errors
 
 __all__ = [
     "HEARTBEAT",
@@ -362,7 +362,8 @@ class Lease:
             yield
             return
         path = Path(self._journal.folder.path("lease.lock"))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with store_errors(self._journal.folder.address):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path):
             yield
 

@@ -27,6 +27,7 @@ __all__ = [
     "Folder",
     "StoreLike",
     "address",
+    "check_folder",
     "check_kind",
     "check_shared",
     "file_system",
@@ -112,6 +113,18 @@ def _unreachable(url: str, error: Exception, storage_options: Mapping[str, Any] 
         f"found {mask_secrets(url)}, which cannot be reached: {reason}; expected a path, or a URL of a kind that "
         f"fsspec knows and whose package is installed, with options that it has{needs}"
     )
+
+
+def check_folder(path: Path) -> None:
+    """Make sure that there is a folder for a file, before the work that makes its content.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: found no folder {path.parent}; expected one to write into; make it first")
 
 
 def check_shared(store: StoreLike, *, what: str = "several processes") -> None:

@@ -54,7 +54,8 @@ def raster(
     Raises
     ------
     InputError
-        If a feature is unknown, the features do not share a unit, or ``max_columns`` is not positive.
+        If a feature is unknown, the features do not share a unit, ``max_columns`` is not positive, or no frame has a
+        time.
     SchemaError
         If ``ds`` has no ``frame`` dim, no ``timestamp``, or dims that are not those of detections.
 
@@ -90,6 +91,10 @@ def _image(
     array = array.transpose("feature", "frame").load()
     seconds = array["timestamp"].to_numpy()
     real = np.isfinite(seconds)
+    if not real.any():
+        raise InputError(
+            "found no frame with a time; expected some: read the files with fps=, or set the coordinate 'timestamp'"
+        )
     values, seconds, width = _columns(array.to_numpy()[:, real].astype(np.float64), seconds[real], max_columns)
     if limits is None:
         limits = _limits(array, names, values)

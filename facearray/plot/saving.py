@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facearray.errors import InputError
+from facearray.io.location import check_folder
 from facearray.plot import _style
 from facearray.plot._page import menus, picture_page, still
 
@@ -62,8 +63,8 @@ def save(picture: hv.Dimensioned, path: str | os.PathLike[str], *, dpi: int = 20
     Raises
     ------
     InputError
-        If the suffix is another one, or a picture that shows one video at a time is to be printed: select one before
-        drawing.
+        If there is no such folder, the suffix is another one, or a picture that shows one video at a time is to be
+        printed: select one before drawing.
 
     Examples
     --------
@@ -77,6 +78,7 @@ def save(picture: hv.Dimensioned, path: str | os.PathLike[str], *, dpi: int = 20
     suffix = path.suffix.lower()
     if suffix not in (*PAGES, *PRINTS):
         raise InputError(f"found the suffix {path.suffix!r}; expected one of {', '.join((*PAGES, *PRINTS))}")
+    check_folder(path)
     _style.load_backends()
     partial = path.with_name(f".{path.name}.partial")
     name = title or path.stem

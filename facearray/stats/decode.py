@@ -92,17 +92,18 @@ def decode(
     ------
     InputError
         If a name is unknown or an option does not fit another; if there are several faces; if there are fewer units,
-        groups or members of a class than folds; if the model is a class or cannot be fitted.
+        groups or members of a class than folds; if the model is a class or cannot be fitted; with `permutations`, if
+        units are frames and the target varies within videos.
     SchemaError
         If ``ds`` does not follow the schema.
 
     Notes
     -----
-    Permutations deal the targets out between all units; between the units of each group where the target varies within
-    a group; and between whole groups where it does not. Folds that depend on the target (stratified ones) are made
-    anew for every permutation, so that the observed score and those it is compared with are the same function of the
-    targets. p = (1 + b) / (1 + m), or b / m of all arrangements. ``p_adjusted`` compares with the largest score of
-    all sets.
+    Permutations deal the targets out between all units; between the units of each group where the target varies
+    within a group; and between whole groups where it does not. Frames change their targets with their whole video.
+    Folds that depend on the target (stratified ones) are made anew for every permutation, so that the observed
+    score and those it is compared with are the same function of the targets. p = (1 + b) / (1 + m), or b / m of all
+    arrangements. ``p_adjusted`` compares with the largest score of all sets.
 
     Fits of scikit-learn's LinearDiscriminantAnalysis, with or without a StandardScaler before it, share their work
     between permutations when the score is accuracy; their predictions are those of scikit-learn.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facearray.errors import InputError, StructureError
+from facearray.io.location import check_folder
 
 __all__ = ["staged_files", "staged_folder"]
 
@@ -98,7 +99,6 @@ def _beside(path: Path) -> Path:
 
 def _check_room(paths: tuple[Path, ...] | list[Path], *, overwrite: bool) -> None:
     for path in paths:
-        if not path.parent.is_dir():
-            raise InputError(f"{path}: found no folder {path.parent}; expected one to write into; make it first")
+        check_folder(path)
         if path.exists() and not overwrite:
             raise InputError(f"{path}: found something there already; choose another path or pass overwrite=True")

@@ -55,11 +55,15 @@ def _item(video: xr.Dataset, features: list[str], max_points: int) -> dict[str, 
     found = part.isel(frame=real - real[0])
     has_face = found["features"].notnull().any("feature")
     n_with = int(has_face.any("face").sum())
+    text = f"A face in {n_with:,} of {count(len(real), 'frame')}."
+    if not np.isfinite(found["timestamp"].to_numpy()).any():
+        text += " Its frames have no times: read its file with fps= (--fps) to see them here."
+        return {"text": text, "plots": []}
     plots = []
     for face in np.flatnonzero(has_face.any("frame")).tolist():
         heading = f"Face slot {face}" if found.sizes["face"] > 1 else ""
         plots.append({"heading": heading, "item": _drawn(found.isel(face=face), features, max_points)})
-    return {"text": f"A face in {n_with:,} of {count(len(real), 'frame')}.", "plots": plots}
+    return {"text": text, "plots": plots}
 
 
 def _drawn(face: xr.Dataset, features: list[str], max_points: int) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from facearray import schema
+from facearray.io.location import check_folder
 from facearray.plot import _style
 from facearray.plot._page import page
 from facearray.plot.report.courses import courses
@@ -51,7 +52,7 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
     Raises
     ------
     InputError
-        If there is no coordinate `by`.
+        If there is no coordinate `by`, or no folder for the file.
     SchemaError
         If ``ds`` is not what `facearray.open_store` gives.
 
@@ -64,6 +65,8 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
     'report.html'
     """
     schema.validate(ds, variables=[*NEEDED, "features", "feature", "group", "unit", "timestamp"])
+    path = Path(path)
+    check_folder(path)
     _style.load_backends()
     # coordinates that every row is asked for are read once
     small = {("video",), ("feature",), ("face",)}
@@ -82,7 +85,6 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
         face_images(ds, table) if images else "",
         methods(study),
     ]
-    path = Path(path)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(page("facearray report", "\n".join(parts)), encoding="utf-8")
     partial.replace(path)

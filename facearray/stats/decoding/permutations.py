@@ -23,8 +23,9 @@ from facearray.stats.kernels.resampling import (
     chunks_of_draws,
     draw_chunk,
 )
+from facearray.stats.units import levels
 
-__all__ = ["GroupLabels", "Null", "Scores", "arrangements_of", "discriminant_tolerance", "null_scores", "p_values"]
+__all__ = ["Null", "Scores", "WholeLabels", "arrangements_of", "discriminant_tolerance", "null_scores", "p_values"]
 
 #: Permutations that are one task of a Dask client.
 _PART = 32
@@ -37,29 +38,40 @@ _TIE = 1e-9
 
 
 @dataclass(frozen=True)
-class GroupLabels:
-    """Targets (n,) that are the same within each group, dealt out to whole groups anew."""
+class WholeLabels:
+    """Targets (n,) that are the same within each whole, such as a group or a video, dealt out to wholes anew.
+
+    Attributes
+    ----------
+    y
+        The targets.
+    wholes
+        Whole (n,) of each unit.
+    blocks
+        Block (n,) of each unit, if wholes are exchanged within blocks only; the same within each whole.
+    """
 
     y: Array
-    groups: NDArray[np.intp]
+    wholes: NDArray[np.intp]
+    blocks: NDArray[np.intp] | None = None
 
     @property
-    def _of_groups(self) -> Labels:
-        _, first = np.unique(self.groups, return_index=True)
-        return Labels(self.y[first])
+    def _of_wholes(self) -> Labels:
+        _, first = np.unique(self.wholes, return_index=True)
+        return Labels(self.y[first], None if self.blocks is None else self.blocks[first])
 
     def count(self) -> int:
         """Count them."""
-        return self._of_groups.count()
+        return self._of_wholes.count()
 
     def all(self) -> Iterator[Array]:
         """Give all of them."""
-        for chunk in self._of_groups.all():
-            yield chunk[:, self.groups]
+        for chunk in self._of_wholes.all():
+            yield chunk[:, self.wholes]
 
     def draw(self, rng: np.random.Generator, size: int) -> Array:
         """Draw some of them."""
-        dealt: Array = self._of_groups.draw(rng, size)[:, self.groups]
+        dealt: Array = self._of_wholes.draw(rng, size)[:, self.wholes]
         return dealt
 
 
@@ -80,14 +92,41 @@ class Null:
 
 
 def arrangements_of(sample: Sample, request: Request) -> tuple[Arrangements, str]:
-    """Find the arrangements of the targets that are as likely as the observed one, and say which they are."""
+    """Find the arrangements of the targets that are as likely as the observed one, and say which they are.
+
+    Raises
+    ------
+    InputError
+        If units are frames and the target varies within a video.
+    """
     y: Array = (sample.y if sample.codes is None else sample.codes).astype(np.float64)
+    if request.unit == "frame":
+        return _arrangements_of_frames(y, sample, request)
     if sample.groups is None:
         return Labels(y), f"between {request.unit}s"
-    _, first = np.unique(sample.groups, return_index=True)
-    if (y[first][sample.groups] == y).all():
-        return GroupLabels(y, sample.groups), f"between whole groups of {request.groups}"
+    if _same_within(y, sample.groups):
+        return WholeLabels(y, sample.groups), f"between whole groups of {request.groups}"
     return Labels(y, sample.groups), f"between {request.unit}s within {request.groups}"
+
+
+def _arrangements_of_frames(y: Array, sample: Sample, request: Request) -> tuple[Arrangements, str]:
+    """Frames resemble those beside them, so that the videos change their targets, as wholes."""
+    _, video = levels(sample.rows.labels)
+    if not _same_within(y, video) or sample.groups is None:
+        raise InputError(
+            f"found permutations with unit='frame' and a target, {request.y!r}, that varies within videos; expected "
+            "one that is the same in all frames of a video: frames resemble those beside them, so that no other order "
+            "of them is as likely: use unit='video', or permutations=0"
+        )
+    if _same_within(y, sample.groups):
+        return WholeLabels(y, sample.groups), f"between whole groups of {request.groups}"
+    return WholeLabels(y, video, sample.groups), f"between whole videos within {request.groups}"
+
+
+def _same_within(y: Array, wholes: NDArray[np.intp]) -> bool:
+    """Whether targets (n,) are the same within each whole (n,)."""
+    _, first, place = np.unique(wholes, return_index=True, return_inverse=True)
+    return bool((y[first][place] == y).all())
 
 
 def discriminant_tolerance(model: Any, request: Request) -> float | None:
@@ -185,9 +224,8 @@ class Scores:
         return accuracies
 
 
-def null_scores(scores: Scores, sample: Sample, request: Request, client: Any) -> Null:
+def null_scores(scores: Scores, arrangements: Arrangements, scheme: str, request: Request, client: Any) -> Null:
     """Scores of all arrangements where no more are asked for than there are, else of draws."""
-    arrangements, scheme = arrangements_of(sample, request)
     possible = arrangements.count()
     exact = possible <= min(request.permutations, MAX_ARRANGEMENTS)
     draws = Draws(scores, arrangements, request.seed, request.permutations)

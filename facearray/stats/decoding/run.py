@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from facearray.stats.decoding.fit import FoldFit, FoldFits, Outputs, chance_level, fit_model, scorer_of
 from facearray.stats.decoding.folds import Folds, Split, make_folds
-from facearray.stats.decoding.permutations import Null, Scores, discriminant_tolerance, null_scores, p_values
+from facearray.stats.decoding.permutations import (
+    Null,
+    Scores,
+    arrangements_of,
+    discriminant_tolerance,
+    null_scores,
+    p_values,
+)
 from facearray.stats.decoding.request import LEAVE_ONE_GROUP_OUT, Request
 from facearray.stats.decoding.result import Decoding, labelled_outputs
 from facearray.stats.decoding.sample import Sample, check_targets, population_of
@@ -21,10 +28,14 @@ __all__ = ["run"]
 
 _TEXT = np.dtypes.StringDType()
 
+#: A test whose smallest possible p is above this level has a note.
+LEVEL = 0.05
+
 
 def run(sample: Sample, request: Request, ds: xr.Dataset, client: Any) -> Decoding:
     """Decode the targets of a sample from each feature set."""
     check_targets(sample, request)
+    permuted = arrangements_of(sample, request) if request.permutations else None
     folds = make_folds(sample, request)
     splits = folds.split(sample.y)
     scorer = scorer_of(request.model, request.scoring)
@@ -36,10 +47,10 @@ def run(sample: Sample, request: Request, ds: xr.Dataset, client: Any) -> Decodi
         return xr.DataArray(np.asarray(values), coords={"feature_set": names}, dims="feature_set", name=name)
 
     null, p, p_adjusted = None, None, None
-    if request.permutations:
+    if permuted is not None:
         tolerance = None if np.isnan(sample.rows.values).any() else discriminant_tolerance(request.model, request)
-        permuted = Scores(dict(sample.X), sample.classes, request.model, folds, scorer, tolerance)
-        null = null_scores(permuted, sample, request, client)
+        of_others = Scores(dict(sample.X), sample.classes, request.model, folds, scorer, tolerance)
+        null = null_scores(of_others, *permuted, request, client)
         p, p_adjusted = (
             of_sets(values, name)
             for values, name in zip(
@@ -232,6 +243,18 @@ def _notes(sample: Sample, request: Request, splits: list[Split], null: Null | N
         ]
         if lacking:
             notes.append(f"a class is missing from the training set of folds {some(lacking)}")
+    if null is not None and null.p_min > LEVEL:
+        notes.append(
+            f"p cannot be below {null.p_min:.2g}, whatever the scores are: {len(null.scores)} permutations, of "
+            f"{null.n_possible} arrangements {null.scheme}"
+        )
+    if null is not None and sample.groups is not None:
+        mixed = [len(np.unique(sample.y[sample.groups == group])) > 1 for group in np.unique(sample.groups)]
+        if 0 < sum(mixed) < len(mixed):
+            notes.append(
+                f"{request.y} varies within {sum(mixed)} of {len(mixed)} groups of {request.groups}, and is permuted "
+                "within these only"
+            )
     untested = sample.n - len(np.unique(np.concatenate([test for _, test in splits])))
     undefined = 0 if null is None else int(np.isnan(null.scores).any(axis=1).sum())
     if undefined:

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from facearray.errors import LeaseError
+from facearray.errors import LeaseError, StoreError
 from facearray.io import lease as lease_module
 from facearray.io.journal import Journal
 from facearray.io.lease import Holder, Lease, read_holder
 
 HOLD = """
 import sys, time
-from facearray.errors import LeaseError
+from facearray.errors import LeaseError, StoreError
 from facearray.io.journal import Journal
 from facearray.io.lease import Lease
 go = sys.stdin.readline()
@@ -241,3 +241,8 @@ def test_lease__of_a_killed_process_is_taken_at_once(tmp_path):
     with Lease(journal) as lease:
         lease.check()
     process.communicate()
+
+
+def test_lease__place_that_cannot_be_made():
+    with pytest.raises(StoreError, match=r"/proc/s\.zarr\.run: writing failed"), Lease(Journal("/proc/s.zarr.run")):
+        pass

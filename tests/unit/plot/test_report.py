@@ -167,6 +167,17 @@ def test_write_report__video_without_faces(ds, tmp_path):
     assert page.items == [{"text": "A face in 0 of 4 frames.", "plots": []}]
 
 
+def test_write_report__frames_without_times(ds, tmp_path):
+    timeless = ds.assign_coords(timestamp=ds.timestamp * np.nan)
+    path = write_report(timeless, tmp_path / "report.html")
+    assert "Its frames have no times" in path.read_text()
+
+
+def test_write_report__no_folder(ds, tmp_path):
+    with pytest.raises(InputError, match=r"found no folder .*; expected one to write into; make it first"):
+        write_report(ds, tmp_path / "missing" / "report.html")
+
+
 def test_write_report__only_failed_videos(ds, tmp_path):
     html = write_report(ds.isel(video=[2]), tmp_path / "report.html").read_text(encoding="utf-8")
     assert Page(html).options == []

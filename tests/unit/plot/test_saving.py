@@ -105,3 +105,8 @@ def test_pictures__zooming_thins_what_is_in_view_anew(recordings):
     np.testing.assert_allclose(curve.dimension_values("time"), np.arange(24, 77) / 25)
     np.testing.assert_array_equal(curve.dimension_values("aus"), real)
     assert isinstance(panel, hv.DynamicMap)
+
+
+def test_save__no_folder(tmp_path):
+    with pytest.raises(InputError, match=r"found no folder .*; expected one to write into; make it first"):
+        save(hv.Curve([1, 2]), tmp_path / "missing" / "curve.png")

@@ -227,6 +227,38 @@ def permuted(result, n):
     return draw_chunk(arrangements, result._request.seed, 0, n)
 
 
+def test_decode__frames_are_permuted_with_their_videos(ds):
+    result = decode(ds, "condition", "aus", model=LDA, cv=4, unit="frame", groups="subject", permutations=20)
+    assert result.attrs["permuted"] == "between whole videos within subject"
+    rows, sample = permuted(result, n=20), result._sample
+    video = np.array(sample.rows.labels.tolist())
+    assert not (rows == sample.codes).all()
+    for row in rows:
+        of_video = {name: set(row[video == name]) for name in np.unique(video)}
+        assert all(len(values) == 1 for values in of_video.values())
+        for group in np.unique(sample.groups):
+            videos = np.unique(video[sample.groups == group])
+            before = sorted(sample.codes[video == name][0] for name in videos)
+            assert sorted(of_video[name].pop() for name in videos) == before
+
+
+def test_decode__targets_of_single_frames_are_not_permuted(ds):
+    options = {"model": Ridge(), "unit": "frame", "groups": "video", "cv": 4}
+    with pytest.raises(InputError, match=r"'AU06', that varies within videos; expected one .* permutations=0"):
+        decode(ds, "AU06", "AU12", **options, permutations=10)
+    assert decode(ds, "AU06", "AU12", **options).p_value is None
+
+
+def test_decode__says_what_p_cannot_be_and_in_what_groups_targets_vary(ds):
+    mostly = xr.where(ds.subject.isin(["s0", "s1", "s2", "s3"]), "x", "y")
+    mostly = mostly.where(np.arange(24) != np.flatnonzero(ds.subject == "s0")[0], "y")
+    mixed = ds.assign_coords(kind=("video", mostly.values.astype(str)))
+    result = decode(mixed, "kind", "aus", model=LDA, cv="leave_one_group_out", groups="subject", permutations=99)
+    least, mixed = result.attrs["notes"]
+    assert least.startswith("p cannot be below 0.33, whatever the scores are: 3 permutations, of 3 arrangements")
+    assert mixed == "kind varies within 1 of 8 groups of subject, and is permuted within these only"
+
+
 @pytest.mark.parametrize(
     ("model", "y", "cv"),
     [
