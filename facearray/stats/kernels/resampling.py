@@ -422,7 +422,8 @@ class _Counter:
     def count(self, arrangements: NDArray[Any]) -> tuple[Any, Any, Any, int]:
         """Count the statistics that are at least as large as the observed ones, each and the largest; and all."""
         t = self.statistic(arrangements)
-        least = self.observed - np.abs(self.observed) * _TIE
+        # of an infinite one there is no share to take away
+        least = self.observed - _TIE * np.where(np.isfinite(self.observed), np.abs(self.observed), 0.0)
         largest = np.fmax.reduce(t[:, self.family], axis=1, initial=-np.inf)
         counted = len(t) - np.isnan(t).sum(axis=0)
         return (t >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0), counted, len(t)
