@@ -125,4 +125,7 @@ def _open(place: ZarrStore, chunks: Any, *, consolidated: bool) -> xr.Dataset:
 
 def _overlay(ds: xr.Dataset, journal: Journal) -> xr.Dataset:
     current = per_video_coordinates(ds.sizes["video"], lambda name: ds[name].values, journal)
-    return ds.assign_coords({name: ("video", values, ds[name].attrs) for name, values in current.items()})
+    # Of anything but a Variable made this way, xarray asks whether it is Dask's, and imports dask.array to know.
+    return ds.assign_coords(
+        {name: xr.Variable("video", values, ds[name].attrs, fastpath=True) for name, values in current.items()}
+    )

@@ -127,6 +127,17 @@ def test_open_store__lays_the_journal_over_an_unfinished_store(path, write, reco
     xr.testing.assert_identical(ds.isel(video=slice(3)).load(), finished)
 
 
+def test_open_store__of_an_unfinished_store_needs_no_dask_arrays(path):
+    Store.open(path).append([("3.mp4", "")], 6144)
+    code = """
+import sys
+import facearray as fa
+assert fa.open_store(sys.argv[1])["status"].values.tolist() == ["done", "done", "failed", "pending"]
+assert not {"dask.array", "distributed"} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
 def test_open_store__unfinished_store_object(layout, tmp_path, record):
     memory = MemoryStore()
     Store.create(memory, layout, [("a", "")], 1024)
