@@ -15,7 +15,7 @@ from facearray.errors import ClusterError, InputError
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["connect"]
+__all__ = ["CONFIG", "KEEP_MEMORY", "connect"]
 
 #: Seconds to wait for a scheduler.
 TIMEOUT = 30
@@ -24,17 +24,18 @@ TIMEOUT = 30
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 #: Memory that networks free is kept for the next batch. Dask's own setting gives every bit of it back to the system at
-#: once, which then has to clear it again: that took two thirds of a worker's time.
-_KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_ARENA_MAX": 1}
+#: once, which then has to clear it again: that took two thirds of a worker's time. The recipes in examples/ say it too.
+KEEP_MEMORY = {"MALLOC_TRIM_THRESHOLD_": 2**28, "MALLOC_MMAP_THRESHOLD_": 2**25, "MALLOC_ARENA_MAX": 1}
 
-_CONFIG = {
+#: Settings of Dask for clusters of our own; docs/clusters.md has them for those of others.
+CONFIG = {
     # Who is to blame for a worker's death, and how often a row is tried again, is decided by the client.
     "distributed.scheduler.allowed-failures": 0,
     # What takes memory here are networks and frames, which Dask cannot move to disk: it would wait in vain.
     "distributed.worker.memory.target": False,
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
-    "distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **_KEEP_MEMORY},
+    "distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **KEEP_MEMORY},
 }
 
 
@@ -85,7 +86,7 @@ def _local(n_workers: int) -> Iterator[Client]:
     from distributed import Client, LocalCluster
 
     with (
-        dask.config.set(_CONFIG),
+        dask.config.set(CONFIG),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
