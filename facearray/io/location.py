@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from glob import has_magic
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
@@ -42,6 +42,9 @@ __all__ = [
 StoreLike = str | os.PathLike[str] | ZarrStore
 
 _TEMPORARY = ".tmp"
+
+#: Kinds of URL of what is in the memory of this process.
+_MEMORY = ("memory", "memoryfs")
 
 #: What a file system is told if nobody says otherwise. Objects of stores and journals have a few MB: reading them in
 #: pieces at once, as s3fs does, costs a request for the size of each first.
@@ -127,39 +130,51 @@ def check_folder(path: Path) -> None:
         raise InputError(f"{path}: found no folder {path.parent}; expected one to write into; make it first")
 
 
-def check_shared(store: StoreLike, *, what: str = "several processes") -> None:
-    """Make sure that what one process writes into a store is seen by others.
+def check_shared(store: StoreLike, *, what: str = "several processes", in_process: bool = False) -> None:
+    """Make sure that what one process, or one copy of a store object, writes into a store is seen by others.
 
     Parameters
     ----------
     store
-        Path or URL, or a Zarr store object.
+        Path or URL, or a Zarr store object, also one that wraps another.
     what
         Who would write, for the message.
+    in_process
+        Whether they are threads of this process, so that they share its ``memory://``. A store object in memory they
+        do not: each is sent a copy.
 
     Raises
     ------
     InputError
-        If the store is in the memory of this process.
+        If the store is in memory that they do not share.
 
     Examples
     --------
     >>> check_shared("s3://bucket/study.zarr")
+    >>> check_shared("memory://study.zarr", in_process=True)
     >>> check_shared("memory://study.zarr")
     Traceback (most recent call last):
     facearray.errors.InputError: found memory://study.zarr, which is in the memory of one process; expected ...
     """
-    if isinstance(store, ZarrStore):
-        inner = getattr(store, "_store", store)  # of a store that wraps another, such as LoggingStore
-        fs = getattr(inner, "fs", None)
-        private = isinstance(inner, MemoryStore) or isinstance(getattr(fs, "sync_fs", fs), MemoryFileSystem)
-    else:
-        private = get_protocol(os.fspath(store)) in ("memory", "memoryfs")
-    if private:
+    whose = _memory_of(store)
+    if whose == "object" or (whose == "process" and not in_process):
         raise InputError(
             f"found {address(store)}, which is in the memory of one process; expected a place that {what} can reach: "
             "name a path or the URL of an object store, or compute in one process"
         )
+
+
+def _memory_of(store: StoreLike) -> Literal["object", "process"] | None:
+    """Say whose memory a store is in; None if it is elsewhere."""
+    if not isinstance(store, ZarrStore):
+        kinds = {get_protocol(link) for link in os.fspath(store).split("::")}
+        return "process" if kinds & set(_MEMORY) else None
+    while isinstance(inner := getattr(store, "_store", None), ZarrStore):
+        store = inner  # of a store that wraps another, such as LoggingStore
+    if isinstance(store, MemoryStore):
+        return "object"
+    fs = getattr(store, "fs", None)
+    return "process" if isinstance(getattr(fs, "sync_fs", fs), MemoryFileSystem) else None
 
 
 def open_zarr_store(

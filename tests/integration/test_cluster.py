@@ -268,8 +268,10 @@ def test_detect__a_cancelled_awaitable_leaves_the_store_in_order(make_video, tmp
 
 def test_detect__stores_in_the_memory_of_one_process(make_video, tmp_path, client):
     video = make_video("a.mkv")
-    with pytest.raises(InputError, match="in the memory of one process; expected a place that workers can reach"):
-        detect(video, zarr.storage.MemoryStore(), client, journal=tmp_path / "journal")
+    for store in (zarr.storage.MemoryStore(), zarr.storage.LoggingStore(zarr.storage.MemoryStore())):
+        with pytest.raises(InputError, match="in the memory of one process; expected a place that workers can reach"):
+            detect(video, store, client, journal=tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
     ds = detect(video, "memory://cluster-test/s.zarr", client)
     assert ds["status"].values.tolist() == ["done"]
 

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from object_store import BUCKET, Fault
-from zarr.storage import LoggingStore, MemoryStore
+from zarr.storage import LoggingStore, MemoryStore, WrapperStore
 
 import facearray as fa
 from facearray.cli import main
 from facearray.errors import InputError, StoreError
 from facearray.io.journal import Journal
-from facearray.io.location import check_shared
+from facearray.io.location import check_shared, open_zarr_store
 from facearray.io.status import finalize_store, store_status
 from facearray.io.store import Store
 from facearray.testing import FakeDetector
@@ -247,13 +247,23 @@ def test_detect__a_zarr_store_needs_a_journal(videos):
         detect(videos, MemoryStore())
 
 
-def test_check_shared__refuses_what_other_processes_cannot_see(tmp_path):
-    for store in ("memory://a/s.zarr", MemoryStore(), LoggingStore(MemoryStore())):
+def in_wrappers(store):
+    return LoggingStore(WrapperStore(LoggingStore(store)))
+
+
+@pytest.mark.parametrize("wrap", [lambda store: store, LoggingStore, in_wrappers])
+def test_check_shared__refuses_what_other_processes_cannot_see(tmp_path, wrap):
+    file_system = wrap(open_zarr_store("memory://a/s.zarr"))
+    for store in ("memory://a/s.zarr", "simplecache::memory://a/s.zarr", wrap(MemoryStore()), file_system):
         with pytest.raises(InputError, match=r"in the memory of one process; expected a place that workers can reach"):
             check_shared(store, what="workers")
-    from facearray.io.location import open_zarr_store
-
-    with pytest.raises(InputError, match="in the memory of one process"):
-        check_shared(open_zarr_store("memory://a/s.zarr"))
-    for store in (tmp_path / "s.zarr", str(tmp_path), "s3://bucket/s.zarr", open_zarr_store(tmp_path / "s.zarr")):
+    for store in (tmp_path / "s.zarr", str(tmp_path), "s3://bucket/s.zarr", wrap(open_zarr_store(tmp_path / "s.zarr"))):
         check_shared(store)
+
+
+@pytest.mark.parametrize("wrap", [lambda store: store, LoggingStore, in_wrappers])
+def test_check_shared__threads_share_a_file_system_in_memory_but_no_object(wrap):
+    for store in ("memory://a/s.zarr", wrap(open_zarr_store("memory://a/s.zarr"))):
+        check_shared(store, in_process=True)
+    with pytest.raises(InputError, match="in the memory of one process"):
+        check_shared(wrap(MemoryStore()), in_process=True)

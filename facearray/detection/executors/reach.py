@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from zarr.storage import MemoryStore
-
 from facearray.io.journal import Journal
 from facearray.io.location import StoreLike, check_shared
 
@@ -18,17 +16,16 @@ __all__ = ["check_reachable", "synchronous"]
 
 
 def check_reachable(store: StoreLike, journal: Journal, client: Client) -> None:
-    """Make sure that a store is not in the memory of this process, where the client's workers are others.
+    """Make sure that a client's workers see what is written into a store and its journal.
 
     Raises
     ------
     InputError
-        If it is.
+        If one of them is in memory that the workers do not share.
     """
-    if client.scheduler_info()["address"].startswith("inproc:") and not isinstance(store, MemoryStore):
-        return  # a memory:// of this process is that of its workers; of a store object each has a copy
+    in_process = client.scheduler_info()["address"].startswith("inproc:")
     for place in (store, journal.url):
-        check_shared(place, what="workers")
+        check_shared(place, what="workers", in_process=in_process)
 
 
 @contextmanager
