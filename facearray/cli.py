@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import click
 
 from facearray import __version__
+from facearray._words import counted
 from facearray.errors import FaceArrayError, InputError, unknown_names
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from facearray.detection.run import RunReport
     from facearray.io.lease import Part
+    from facearray.io.status import StoreStatus
 
 __all__ = ["main"]
 
@@ -158,9 +160,12 @@ def detect(
 
     with connect(workers=workers, scheduler=scheduler, scheduler_file=scheduler_file) as client:
         report = run(list(videos), store, RunOptions(client=client, **options))
+    part: Part | None = options["part"]
     if as_json:
         summary = report.summary.to_dict()
         _print_json({"store": store, "videos": report.rows(), "failed": report.failures, "run": summary})
+    elif part is not None and not report.records:
+        click.echo(f"{part} has no video of these: there are fewer videos than parts; the other parts compute them")
     else:
         _print_report(report)
     sys.exit(1 if report.failures else 0)
@@ -190,7 +195,8 @@ def convert(files: tuple[str, ...], store: str, as_json: bool, **options: Any) -
         _print_json({"store": store, "videos": videos, "failed": failures})
     else:
         done = len(failed) - len(failures)
-        click.echo(f"{store}: {int(ds['n_frames'].sum())} frames of {done} videos; {len(failures)} files failed")
+        frames = counted(int(ds["n_frames"].sum()), "frame")
+        click.echo(f"{store}: {frames} of {counted(done, 'video')}; {counted(len(failures), 'file')} failed")
     for fault in faults:
         click.echo(str(fault.message), err=True)
     sys.exit(1 if failures else 0)
@@ -209,11 +215,7 @@ def status(store: str, storage_options: dict[str, Any] | None, as_json: bool) ->
     if as_json:
         _print_json(found.to_dict())
     else:
-        click.echo(f"{store}: {found.sentence()}")
-        _print_failures(found.failures)
-        _print_failures(dict.fromkeys(found.pending, "pending"))
-        for problem in found.problems:
-            click.echo(problem, err=True)
+        _print_status(found, store)
     sys.exit(0 if found.complete else 1)
 
 
@@ -241,7 +243,8 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> N
     if as_json:
         _print_json(found)
         return
-    click.echo(f"{store}: {found['frames']} frames of {ds.sizes['video']} videos")
+    frames = counted(int(ds["n_frames"].sum()), "frame")
+    click.echo(f"{store}: {frames} of {counted(ds.sizes['video'], 'video')}")
     click.echo("sizes        " + ", ".join(f"{dim} {size}" for dim, size in ds.sizes.items()))
     click.echo("variables    " + ", ".join(str(name) for name in ds.data_vars))
     for group, names in groups.items():
@@ -256,11 +259,17 @@ def info(store: str, storage_options: dict[str, Any] | None, as_json: bool) -> N
 @_storage_option
 @_named_errors
 def finalize(store: str, take_over: bool, storage_options: dict[str, Any] | None) -> None:
-    """Write the per-video coordinates of an interrupted run, so that any Zarr reader sees what is done."""
+    """Write the per-video coordinates of an interrupted run, so that any Zarr reader sees what is done.
+
+    What is not done is named; computing it is left to the run.
+    """
     from facearray.io.status import finalize_store, store_status
 
     finalize_store(store, take_over=take_over, storage_options=storage_options)
-    click.echo(f"{store}: {store_status(store, storage_options=storage_options).sentence()}")
+    found = store_status(store, storage_options=storage_options)
+    rows = counted(found.n_videos, "video")
+    click.echo(f"{store}: wrote what became of {rows} into the store, which any Zarr reader can read now")
+    _print_status(found, store)
 
 
 @main.command()
@@ -445,7 +454,7 @@ def _print_report(report: RunReport) -> None:
         click.echo(line)
     earlier = len(rows) - len(report.computed)
     if earlier:
-        click.echo(f"{earlier} of {len(rows)} were finished by an earlier run and not computed again")
+        click.echo(f"{earlier} of {counted(len(rows), 'video')} finished by an earlier run and not computed again")
     _print_failures(report.failures)
 
 
@@ -464,6 +473,17 @@ def _print_table(header: list[str], rows: list[list[str]]) -> None:
     # Without a terminal there is no width to respect, and folded labels could not be read by a script.
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table)
+
+
+def _print_status(found: StoreStatus, store: str) -> None:
+    click.echo(f"{store}: {found.sentence()}")
+    _print_failures(found.failures)
+    _print_failures(dict.fromkeys(found.pending, "pending"))
+    more = found.n_pending - len(found.pending)
+    if more:
+        click.echo(f"and {counted(more, 'other video')} pending", err=True)
+    for problem in found.problems:
+        click.echo(problem, err=True)
 
 
 def _print_failures(failures: dict[str, str]) -> None:

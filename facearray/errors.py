@@ -14,6 +14,7 @@ __all__ = [
     "FaceArrayError",
     "InputError",
     "LeaseError",
+    "MismatchError",
     "ReadError",
     "SchemaError",
     "StoreError",
@@ -86,6 +87,10 @@ class StoreError(FaceArrayError, OSError):
 
 class StructureError(FaceArrayError):
     """A store holds another structure, detector, set of options or source than what is to be written into it."""
+
+
+class MismatchError(StructureError, InputError):
+    """What is at a place is not what the call is about: a store of other options or recordings, or no store at all."""
 
 
 class LeaseError(FaceArrayError):

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from facearray._words import counted
 from facearray.detection.sources import Source
 from facearray.detection.video import MIN_FRAME_BYTES, probe
-from facearray.errors import StructureError, VideoError
+from facearray.errors import MismatchError, VideoError
 from facearray.io.journal import Journal
 from facearray.io.lease import Part
 from facearray.io.store import Store, frame_capacity
@@ -112,7 +113,7 @@ def plan_rows(
 
     Raises
     ------
-    StructureError
+    MismatchError
         If the store holds another recording under one of the labels.
     """
     row_of = {label: row for row, label in enumerate(store.labels)}
@@ -178,9 +179,9 @@ def _under_stored_labels(
 def _tell_unknown(labels: Sequence[str]) -> None:
     if labels:
         logger.info(
-            "%d videos are done, and what file they were read from is not known, because the store's journal is gone; "
-            "they are kept, and nothing is compared: %s",
-            len(labels),
+            "%s done by a run whose journal is gone, so that nobody knows which files were read; kept as stored, and "
+            "nothing is compared: %s",
+            counted(len(labels), "video"),
             _shown(map(repr, labels)),
         )
 
@@ -196,7 +197,7 @@ def _tell_copies(
         if source.exists and place != source.location:
             copies.append(f"{source.label!r} ({source.location}) has the content of {label!r} ({place})")
     if copies:
-        logger.warning("%d videos are stored twice: %s", len(copies), _shown(copies))
+        logger.warning("%s stored twice: %s", counted(len(copies), "video"), _shown(copies))
 
 
 def _shown(texts: Iterable[str]) -> str:
@@ -223,7 +224,7 @@ def _refuse_other_recordings(
                 f"expected what was read from {sources[row]} (fingerprint {stored})"
             )
     if problems:
-        raise StructureError(
+        raise MismatchError(
             "the store holds other recordings under these labels:\n"
             + "".join(f"  - {p}\n" for p in sorted(problems))
             + "rename the new files (or give them labels of their own from Python: a mapping label → path), write to "

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from facearray._secrets import mask_secrets
+from facearray._words import counted
 from facearray.detection.task import Outcome
 
 __all__ = ["RunReport", "RunSummary", "Share", "Tally"]
@@ -86,14 +87,16 @@ class RunSummary:
             return []
         rate = self.frames_per_second
         lines = [
-            f"{self.n_done} videos done, {self.n_failed} failed: {self.n_frames} frames in {self.seconds:.1f} s"
+            f"{counted(self.n_done, 'video')} done, {self.n_failed} failed: {counted(self.n_frames, 'frame')} in "
+            f"{self.seconds:.1f} s"
             + ("" if rate is None else f" ({rate:.1f} frames/s)")
-            + (f"; {self.n_again} attempts made again" if self.n_again else "")
+            + (f"; {counted(self.n_again, 'attempt')} made again" if self.n_again else "")
         ]
         if len(self.workers) > 1:
             total = sum(share.seconds for share in self.workers.values()) or 1
             lines += [
-                f"  {worker}: {share.rows} videos, {share.frames} frames, {share.seconds / total:.0%} of the work"
+                f"  {worker}: {counted(share.rows, 'video')}, {counted(share.frames, 'frame')}, "
+                f"{share.seconds / total:.0%} of the work"
                 for worker, share in self.workers.items()
             ]
         return lines

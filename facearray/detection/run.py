@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from facearray._secrets import mask_secrets
+from facearray._words import counted
 from facearray.detection.detector import Detector
 from facearray.detection.executors import Executor
 from facearray.detection.executors.reach import check_reachable, synchronous
@@ -24,7 +25,7 @@ from facearray.detection.progress import Progress
 from facearray.detection.report import RunReport, Tally
 from facearray.detection.row import RowOptions
 from facearray.detection.slots import check_place
-from facearray.detection.sources import Source, Videos, find_videos
+from facearray.detection.sources import Source, Videos, find_videos, none_exists
 from facearray.detection.task import Workplace
 from facearray.errors import ClusterError, FaceArrayError, InputError
 from facearray.io.journal import ROWS_PER_PART, Journal
@@ -137,9 +138,13 @@ def detect(
     Raises
     ------
     InputError
-        If an argument has a value that cannot be used, or there is no video at all.
+        If an argument has a value that cannot be used, or there is no video at all: none of those that are named
+        exists, and the store has none of them.
+    MismatchError
+        If the store holds another structure, detector, set of options, or other recordings under the same labels; if
+        there is something else than a store.
     StructureError
-        If the store holds another structure, detector, set of options, or other recordings under the same labels.
+        If the store was changed since a run made it, or the journal is another store's.
     LeaseError
         If another run is writing into the store.
     StoreError
@@ -224,6 +229,11 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     if options.client is not None:
         check_reachable(store, journal, options.client)
+    target = None
+    if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
+        target = Store.open(store, storage_options=options.storage_options)
+    if not any(source.exists for source in sources) and not (target and _holds_any(target, sources)):
+        raise none_exists(sources)
     detector = options.load_detector()
     if options.slot_rule != "largest":
         check_place(detector)
@@ -235,10 +245,16 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
         embedding=options.embedding,
     )
     # What can be refused at once is refused before anything is written, the lease included.
-    if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
-        Store.open(store, storage_options=options.storage_options).check(layout)
+    if target is not None:
+        target.check(layout)
     work = _Run(store, sources, options, journal, detector, layout, stop)
     return work.whole() if options.part is None else work.one_part(options.part)
+
+
+def _holds_any(target: Store, sources: Sequence[Source]) -> bool:
+    """Whether a store has one of some videos already, under its label or read from its place."""
+    known = {*target.labels, *target.sources}
+    return any(source.label in known or source.location in known for source in sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +365,7 @@ class _Run:
                 progress.finish(outcome.row, outcome.n_frames)
                 if outcome.n_missing:
                     label = tasks[outcome.row].source.label
-                    logger.warning("%s: %d frames were lost to damage", label, outcome.n_missing)
+                    logger.warning("%s: %s lost to damage", label, counted(outcome.n_missing, "frame"))
                 n_ended += 1
                 if n_ended % ROWS_PER_PART == 0 and self.options.part is None:
                     lease.check()

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from facearray.errors import InputError
+from facearray.io.location import similar_names
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, fingerprint
 from facearray.io.remote import OptionsOf
 
-__all__ = ["MISSING", "PICTURE_SUFFIXES", "VIDEO_SUFFIXES", "Source", "Videos", "find_videos", "fingerprint"]
+__all__ = [
+    "MISSING",
+    "PICTURE_SUFFIXES",
+    "VIDEO_SUFFIXES",
+    "Source",
+    "Videos",
+    "find_videos",
+    "fingerprint",
+    "none_exists",
+]
 
 #: Suffixes by which a folder's videos are known, in lower case.
 VIDEO_SUFFIXES = tuple(
@@ -15,6 +29,9 @@ VIDEO_SUFFIXES = tuple(
 
 #: Suffixes by which a folder's pictures are known, in lower case.
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+
+#: Videos that a message names.
+SHOWN = 10
 
 #: What can be given for `videos`.
 Videos = Paths
@@ -68,3 +85,28 @@ def find_videos(videos: Videos, options: OptionsOf | None = None) -> list[Source
     'missing'
     """
     return find_files(videos, _VIDEOS, options)
+
+
+def none_exists(sources: Sequence[Source]) -> InputError:
+    """Make the error for videos none of which exists, with files of similar names in the same folders."""
+    problems = [f"  - found no {source.location}{_hint(source)}\n" for source in sources[:SHOWN]]
+    if len(sources) > SHOWN:
+        problems.append(f"  - … and {len(sources) - SHOWN} more\n")
+    return InputError(
+        f"videos:\n{''.join(problems)}expected at least one that exists and can be read; nothing was written"
+    )
+
+
+def _hint(source: Source) -> str:
+    """Say what is there instead."""
+    if source.is_remote:
+        return ", or it cannot be reached"
+    path = Path(source.path)
+    if path.is_file():
+        return " that can be read; check its permissions"
+    try:
+        names = [file.name for file in path.parent.iterdir() if _VIDEOS.is_known(file)]
+    except OSError:
+        return f"; there is no folder {path.parent}"
+    near = similar_names(path.name, names)
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""

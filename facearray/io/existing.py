@@ -12,7 +12,7 @@ from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
 from zarr.storage import LocalStore
 
-from facearray.errors import InputError, StructureError
+from facearray.errors import InputError, MismatchError, StructureError
 from facearray.io.layout import INCOMPLETE, SCHEMA_ATTR
 from facearray.io.location import address
 
@@ -37,7 +37,7 @@ def find_group(store: ZarrStore) -> zarr.Group | None:
         # Another process may have made it since.
         return _open(reader)
     except (FileNotFoundError, ValueError) as error:
-        raise StructureError(
+        raise MismatchError(
             f"{address(store)}: found something that is no Zarr v3 group; expected a facearray store"
         ) from error
 
@@ -65,7 +65,7 @@ def make_room(store: ZarrStore, *, overwrite: bool) -> None:
     if group is None:
         return
     if SCHEMA_ATTR not in group.attrs:
-        raise StructureError(
+        raise MismatchError(
             f"{address(store)}: found a Zarr group that facearray did not make; expected a facearray store; "
             "it is left as it is: choose another place, or delete it yourself"
         )

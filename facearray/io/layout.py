@@ -63,7 +63,11 @@ def frame_capacity(n_frames: int, *, exact: bool = False) -> int:
     return max(1, -(-wanted // FRAMES_PER_CHUNK)) * FRAMES_PER_CHUNK
 
 
+#: Root attributes without which no run can go on with a store.
 _REQUIRED_ATTRS = ("detector", "detector_version", "options", "options_hash", "assets")
+
+#: Options by which attributes of a layout are chosen that have other names.
+_OPTION_OF = {"n_landmarks": " (option landmarks)", "n_components": " (option embedding)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,9 +161,7 @@ class Layout:
             If the values of the store are not what a detector gave, so that no run can go on with it.
         """
         attrs = group.attrs.asdict()
-        missing = [
-            key for key in ("detector", "detector_version", "options", "options_hash", "assets") if key not in attrs
-        ]
+        missing = [key for key in _REQUIRED_ATTRS if key not in attrs]
         if missing:
             raise StructureError(
                 f"{group.store_path}: found no root attribute {', '.join(missing)}; expected a store that "
@@ -227,18 +229,29 @@ class Layout:
         }
 
     def differences(self, other: Layout) -> list[str]:
-        """Say what a store of this layout has, and a run of the other layout expects; empty where they agree."""
-        problems = []
-        for name in ("schema_version", "detector", "detector_version", "max_faces", "n_landmarks", "n_components"):
-            found, expected = getattr(self, name), getattr(other, name)
-            if found != expected:
-                option = {"n_landmarks": " (option landmarks)", "n_components": " (option embedding)"}.get(name, "")
-                problems.append(f"found {name} {found!r}; expected {expected!r}{option}")
-        problems += _mapping_differences("option", self.options, other.options)
-        problems += _mapping_differences("model file", self.assets, other.assets)
+        """Say what a store of this layout has, and a run of the other layout expects; empty where they agree.
+
+        What whoever starts a run can choose comes first, then what follows from versions, and files last.
+        """
+
+        def attributes(*names: str) -> list[str]:
+            pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
+            return [
+                f"found {name} {found!r}; expected {expected!r}{_OPTION_OF.get(name, '')}"
+                for name, found, expected in pairs
+                if found != expected
+            ]
+
+        chosen = attributes("detector", "max_faces", "n_landmarks", "n_components")
+        chosen += _mapping_differences("option", self.options, other.options)
+        versions = attributes("schema_version", "detector_version")
         if self.features != other.features:
-            problems.append(_feature_difference(self.features, other.features))
-        return sorted(problems)
+            versions.append(_feature_difference(self.features, other.features))
+        return [
+            *sorted(chosen),
+            *sorted(versions),
+            *sorted(_mapping_differences("model file", self.assets, other.assets)),
+        ]
 
 
 def create_arrays(group: zarr.Group, layout: Layout, n_rows: int, capacity: int) -> None:

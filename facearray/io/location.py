@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from glob import has_magic
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from fsspec.core import url_to_fs
@@ -21,7 +21,7 @@ from zarr.storage import FsspecStore, LocalStore, MemoryStore
 
 from facearray._secrets import SecretOptions, mask_secrets, showable
 from facearray.errors import InputError
-from facearray.io.remote_store import RemoteStore, connection_errors, store_address
+from facearray.io.remote_store import RemoteStore, connection_errors, store_address, unknown_option
 
 __all__ = [
     "Folder",
@@ -35,11 +35,15 @@ __all__ = [
     "open_zarr_store",
     "resolve",
     "same_kind",
+    "similar_names",
     "store_errors",
 ]
 
 #: What may name a store.
 StoreLike = str | os.PathLike[str] | ZarrStore
+
+#: Folders beside a place where there is no store that are looked at.
+SHOWN = 20
 
 _TEMPORARY = ".tmp"
 
@@ -88,7 +92,8 @@ def file_system(url: str, storage_options: Mapping[str, Any] | None = None) -> t
     try:
         return url_to_fs(url, **(storage_options or {}))  # type: ignore[no-any-return]
     except (ImportError, TypeError, ValueError) as error:
-        raise _unreachable(url, error, storage_options) from showable(error, storage_options)
+        unknown = unknown_option(mask_secrets(url), error, storage_options)
+        raise unknown or _unreachable(url, error, storage_options) from showable(error, storage_options)
 
 
 def _with_defaults(url: str, storage_options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -252,7 +257,7 @@ def store_errors(
 
 
 def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = None) -> str:
-    """Return a sentence on what there is beside a store that does not exist; empty if that cannot be told."""
+    """Return a sentence on the stores beside a place where there is none; empty if that cannot be told."""
     if isinstance(store, ZarrStore) and not isinstance(store, LocalStore):
         return ""
     url = resolve(store.root if isinstance(store, LocalStore) else store, storage_options)
@@ -260,12 +265,33 @@ def nearby_names(store: StoreLike, storage_options: Mapping[str, Any] | None = N
     parent, _, name = path.rpartition("/")
     if not fs.isdir(parent):
         return f"there is no folder {mask_secrets(parent)}"
-    names = sorted(entry.rstrip("/").rpartition("/")[2] for entry in fs.ls(parent, detail=False))
-    names = [name for name in names if not name.endswith(".run")]
-    near = difflib.get_close_matches(name, names, n=3)
-    if near:
+    folders = (entry["name"] for entry in fs.ls(parent, detail=True) if entry.get("type") == "directory")
+    names = sorted(folder.rstrip("/").rpartition("/")[2] for folder in folders)
+    if near := _stores(fs, parent, similar_names(name, names)):
         return "did you mean " + " or ".join(map(repr, near)) + "?"
-    return f"{mask_secrets(parent)} holds " + (", ".join(names[:20]) or "nothing")
+    return f"{mask_secrets(parent)} holds " + (", ".join(_stores(fs, parent, names[:SHOWN])) or "no store")
+
+
+def _stores(fs: Any, folder: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if fs.exists(f"{folder}/{name}/zarr.json")]
+
+
+def similar_names(name: str, names: Iterable[str]) -> list[str]:
+    """Return those of some names that one may have been mistyped for, the nearest first.
+
+    Suffixes do not count: by them strangers look alike.
+
+    Examples
+    --------
+    >>> similar_names("stduy.zarr", ["pilot.zarr", "study.zarr", "study.zarr.run"])
+    ['study.zarr']
+    """
+    by_stem: dict[str, list[str]] = {}
+    for other in names:
+        if other != name:
+            by_stem.setdefault(PurePosixPath(other).stem.lower(), []).append(other)
+    near = difflib.get_close_matches(PurePosixPath(name).stem.lower(), by_stem, n=3)
+    return [other for stem in near for other in by_stem[stem]]
 
 
 class Folder:

@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
+from facearray._words import counted
 from facearray.errors import FaceArrayError, InputError, ReadError
 from facearray.io.journal import Journal
 from facearray.io.layout import Layout, array_attrs
@@ -115,7 +116,7 @@ def read(
         ds = _in_store(rows, layout, fps, store, overwrite=overwrite, storage_options=storage_options)
         faults += _new_failures(ds, rows)
     if faults:
-        warnings.warn(f"found faults in {len(faults)} places:\n" + _listed(faults), stacklevel=2)
+        warnings.warn(f"found faults in {counted(len(faults), 'place')}:\n" + _listed(faults), stacklevel=2)
     return ds
 
 

@@ -9,12 +9,16 @@ from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
+from facearray._words import counted
 from facearray.io.journal import Journal
 from facearray.io.lease import Holder, Lease, read_holders
 from facearray.io.location import StoreLike, address
 from facearray.io.store import Store
 
 __all__ = ["StoreStatus", "finalize_store", "store_status"]
+
+#: What to do about a store that is not complete.
+GO_ON = "to go on, run detect again with the same arguments"
 
 #: Pending videos that are named.
 SHOWN = 100
@@ -67,12 +71,13 @@ class StoreStatus:
 
     def sentence(self) -> str:
         """Say it in one line."""
-        counts = f"{self.n_videos} videos: {self.n_done} done, {self.n_failed} failed, {self.n_pending} pending"
+        counts = f"{counted(self.n_videos, 'video')}: {self.n_done} done, {self.n_failed} failed, "
+        counts += f"{self.n_pending} pending"
         if self.run == "running":
             return f"{counts}; running ({self.holder})"
         if self.run == "interrupted":
-            return f"{counts}; interrupted ({self.holder}); run the same command again to go on"
-        return f"{counts}; run the same command again to go on" if self.n_pending else counts
+            return f"{counts}; interrupted ({self.holder}); {GO_ON}"
+        return f"{counts}; {GO_ON}" if self.n_pending else counts
 
 
 def store_status(

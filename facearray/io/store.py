@@ -15,7 +15,7 @@ from zarr.abc.store import Store as ZarrStore
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
-from facearray.errors import InputError, StructureError
+from facearray.errors import InputError, MismatchError, StructureError
 from facearray.io.arrays import dims, open_array, text_values, values
 from facearray.io.existing import consolidate, find_group, incomplete, make_room
 from facearray.io.journal import Journal
@@ -135,7 +135,7 @@ class Store:
         if group is None:
             raise no_store(store, storage_options=storage_options)
         if SCHEMA_ATTR not in group.attrs:
-            raise StructureError(f"{address(store)}: found a Zarr group that facearray did not make; expected a store")
+            raise MismatchError(f"{address(store)}: found a Zarr group that facearray did not make; expected a store")
         if incomplete(group):
             raise not_made(store, storage_options=storage_options)
         return cls(zarr.open_group(place, mode="r+", zarr_format=3, use_consolidated=False))
@@ -153,7 +153,7 @@ class Store:
         if group is None or incomplete(group):
             return False
         if SCHEMA_ATTR not in group.attrs:
-            raise StructureError(
+            raise MismatchError(
                 f"{address(store)}: found a Zarr group that facearray did not make; expected a store or nothing"
             )
         return True
@@ -197,12 +197,12 @@ class Store:
 
         Raises
         ------
-        StructureError
-            With every difference.
+        MismatchError
+            With every difference, those first that are options of a run.
         """
         problems = self.layout.differences(layout) or structural_differences(self._group, layout)
         if problems:
-            raise StructureError(
+            raise MismatchError(
                 f"{self._address}: the store is not what this run would write:\n"
                 + "".join(f"  - {p}\n" for p in problems)
                 + "run with the same detector and options, write to another store, or start again with overwrite "

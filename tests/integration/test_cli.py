@@ -62,6 +62,18 @@ def test_detect__parts_one_after_the_other(facearray, make_video, tmp_path):
     assert facearray("status", store).exit_code == 0
 
 
+def test_detect__a_part_without_a_video_says_so(facearray, make_video, tmp_path):
+    videos = [make_video(f"{i}.mkv", offset=i) for i in range(2)]
+    result = facearray("detect", *videos, "-o", tmp_path / "s.zarr", "--part", "3/3")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("part 3 of 3 has no video of these")
+    assert len(result.stdout.splitlines()) == 1
+    assert (
+        json.loads(facearray("detect", *videos, "-o", tmp_path / "s.zarr", "--part", "3/3", "--json").stdout)["videos"]
+        == []
+    )
+
+
 def test_detect__json_says_what_the_run_took(facearray, make_video, tmp_path):
     result = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr", "--json")
     run = json.loads(result.stdout)["run"]
@@ -121,19 +133,37 @@ def test_main__wrong_usage_exits_2(facearray, tmp_path, monkeypatch, arguments, 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_detect__refused_exits_1(facearray, make_video, tmp_path):
-    video = make_video("a.mkv")
-    facearray("detect", video, "-o", tmp_path / "s.zarr")
-    result = facearray("detect", video, "-o", tmp_path / "s.zarr", "--every", "2")
-    assert result.exit_code == 1
+def test_detect__of_what_does_not_fit_the_store_is_wrong_usage(facearray, make_video, tmp_path):
+    video, store = make_video("a.mkv"), tmp_path / "s.zarr"
+    facearray("detect", video, "-o", store)
+    result = facearray("detect", video, "-o", store, "--every", "2")
+    assert result.exit_code == 2
     assert "every=1; expected 2" in result.stderr
+    make_video("a.mkv", offset=9)
+    result = facearray("detect", video, "-o", store)
+    assert (result.exit_code, "the store holds other recordings" in result.stderr) == (2, True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    for arguments in (["detect", video, "-o", tmp_path / "mine"], ["status", tmp_path / "mine"]):
+        result = facearray(*arguments)
+        assert (result.exit_code, "found something that is no Zarr v3 group" in result.stderr) == (2, True)
+
+
+def test_detect__nothing_that_exists_makes_no_store(facearray, make_video, tmp_path):
+    make_video("interview.mkv")
+    result = facearray("detect", tmp_path / "interveiw.mkv", tmp_path / "no" / "b.mkv", "-o", tmp_path / "s.zarr")
+    assert result.exit_code == 2
+    assert "interveiw.mkv; did you mean 'interview.mkv'?" in result.stderr
+    assert f"b.mkv; there is no folder {tmp_path / 'no'}" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["interview.mkv"]
 
 
 def test_detect__says_what_was_not_computed_again(facearray, make_video, tmp_path):
     video = make_video("a.mkv")
     assert "earlier run" not in facearray("detect", video, "-o", tmp_path / "s.zarr").stdout
     again = facearray("detect", video, make_video("b.mkv"), "-o", tmp_path / "s.zarr")
-    assert "1 of 2 were finished by an earlier run" in again.stdout
+    assert "1 of 2 videos finished by an earlier run" in again.stdout
+    assert "1 video done, 0 failed: 20 frames in" in again.stdout
 
 
 def test_detect__interrupt_says_how_to_go_on(facearray, make_video, tmp_path, monkeypatch):
@@ -154,7 +184,7 @@ def test_status__says_how_far(facearray, make_video, tmp_path):
     facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     result = facearray("status", tmp_path / "s.zarr")
     assert result.exit_code == 0
-    assert "1 videos: 1 done, 0 failed, 0 pending" in result.stdout
+    assert "1 video: 1 done, 0 failed, 0 pending" in result.stdout
 
     facearray("detect", tmp_path / "gone.mp4", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     result = facearray("status", tmp_path / "s.zarr", "--json")
@@ -192,6 +222,16 @@ def test_status__of_a_run_that_died_before_the_first_video(facearray, make_video
     assert facearray("status", store).exit_code == 0
 
 
+def test_status__suggests_stores_of_like_names_only(facearray, make_video, tmp_path):
+    facearray("detect", make_video("a.mkv"), "-o", tmp_path / "study.zarr")
+    for name in ("pilot.zarr", "notes"):
+        (tmp_path / name).mkdir()
+    assert "did you mean 'study.zarr'?" in facearray("status", tmp_path / "stduy.zarr").stderr
+    for name in ("pilot.zarr", "pilto.zarr", "notes", "other.zarr", "a.mk"):
+        assert facearray("status", tmp_path / name).stderr.endswith(f"{tmp_path} holds study.zarr\n")
+    assert facearray("status", tmp_path / "notes" / "s.zarr").stderr.endswith("notes holds no store\n")
+
+
 def test_status__suggests_no_journals(facearray, make_video, tmp_path):
     facearray("detect", make_video("a.mkv"), "-o", tmp_path / "study.zarr")
     for name in ("stduy.zarr", "study.zarr.ru", "something else"):
@@ -215,7 +255,7 @@ def test_info__says_what_is_in_it(facearray, make_video, tmp_path):
     facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     result = facearray("info", tmp_path / "s.zarr")
     assert result.exit_code == 0
-    assert "20 frames of 1 videos" in result.stdout
+    assert "20 frames of 1 video\n" in result.stdout
     found = json.loads(facearray("info", tmp_path / "s.zarr", "--json").stdout)
     assert found["sizes"]["video"] == 1
     assert found["features"]["aus"] == ["AU12"]
@@ -229,6 +269,16 @@ def test_finalize__of_a_finished_store_changes_nothing(facearray, make_video, tm
     assert result.exit_code == 0
     assert "1 done" in result.stdout
     assert contents(tmp_path / "s.zarr") == before
+
+
+def test_finalize__of_an_interrupted_store_says_what_it_did_and_what_is_left(facearray, make_video, tmp_path):
+    videos, store = [make_video(f"{i}.mkv", offset=i) for i in range(2)], tmp_path / "s.zarr"
+    facearray("detect", *videos, "-o", store, "--part", "1/2")
+    result = facearray("finalize", store)
+    assert result.exit_code == 0
+    assert f"{store}: wrote what became of 2 videos into the store" in result.stdout
+    assert "2 videos: 1 done, 0 failed, 1 pending; to go on, run detect again" in result.stdout
+    assert result.stderr == "1.mkv: pending\n"
 
 
 def test_report__writes_a_page(facearray, make_video, tmp_path):

@@ -199,6 +199,24 @@ def test_detect__other_structure_detector_or_options_are_refused(make_video, tmp
     assert contents(store) == before
 
 
+def test_detect__none_of_the_videos_exists(make_video, tmp_path, contents):
+    store = tmp_path / "s.zarr"
+    for videos in (tmp_path / "b.mkv", [tmp_path / "b.mkv", tmp_path / "*.mp4"], {"b": tmp_path / "b.mkv"}):
+        with pytest.raises(InputError, match=r"found no .*b\.mkv"):
+            detect(videos, store)
+    assert list(tmp_path.iterdir()) == []
+    video = make_video("a.mkv")
+    detect(video, store)
+    before = contents(store)
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(InputError, match="nothing was written"):
+            detect(tmp_path / "b.mkv", store, **options)
+    assert contents(store) == before
+    # What the store has it keeps, and among several a missing one fails alone.
+    video.rename(tmp_path / "c.mkv")
+    assert detect([video, tmp_path / "b.mkv"], store)["status"].values.tolist() == ["done", "failed"]
+
+
 def test_detect__refused_runs_leave_nothing_behind(make_video, tmp_path):
     video, store = make_video("a.mkv"), tmp_path / "s.zarr"
     fa.save(detect(video, store), tmp_path / "saved.zarr")
@@ -611,7 +629,7 @@ def test_detect__says_how_many_frames_were_lost_to_damage(make_video, tmp_path, 
     monkeypatch.setattr(task_module, "detect_row", lambda *args, **kw: {**compute(*args, **kw), "n_missing": 3})
     with caplog.at_level(logging.WARNING, logger="facearray"):
         detect(make_video("a.mkv"), tmp_path / "s.zarr")
-    assert "a.mkv: 3 frames were lost to damage" in caplog.text
+    assert "a.mkv: 3 frames lost to damage" in caplog.text
 
 
 def test_run_detector__names_what_the_detector_raised():

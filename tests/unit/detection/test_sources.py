@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from natsort import natsorted
 
-from facearray.detection.sources import MISSING, PICTURE_SUFFIXES, VIDEO_SUFFIXES, find_videos, fingerprint
+from facearray.detection.sources import (
+    MISSING,
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Source,
+    find_videos,
+    fingerprint,
+    none_exists,
+)
 from facearray.errors import InputError
 
 
@@ -152,6 +160,23 @@ def test_find_videos__bad_among_good_are_listed(tmp_path):
 def test_find_videos__missing_file_alone_is_listed(tmp_path):
     (source,) = find_videos(tmp_path / "missing.mp4")
     assert (source.label, source.fingerprint) == ("missing.mp4", MISSING)
+
+
+def test_none_exists__names_all_and_what_is_near(tmp_path):
+    touch(tmp_path / "talk 1.mp4", tmp_path / "talk 2.mov", tmp_path / "talk.csv", tmp_path / "dinner.mp4")
+    asked = ["tlak 1.mp4", "talk 2.mp4", "lunch.mp4", "sub/a.mp4"]
+    sources = find_videos([*(tmp_path / name for name in asked), "memory://nothing/a.mp4?token=geheim"])
+    lines = str(none_exists(sources)).splitlines()
+    assert sorted(line.replace(str(tmp_path), "") for line in lines[1:-1]) == [
+        "  - found no /lunch.mp4",
+        "  - found no /sub/a.mp4; there is no folder /sub",
+        "  - found no /talk 2.mp4; did you mean 'talk 2.mov' or 'talk 1.mp4'?",
+        "  - found no /tlak 1.mp4; did you mean 'talk 1.mp4' or 'talk 2.mov'?",
+        "  - found no memory://nothing/a.mp4?token=***, or it cannot be reached",
+    ]
+    locked = Source("dinner.mp4", str(tmp_path / "dinner.mp4"), MISSING)
+    assert "that can be read; check its permissions" in str(none_exists([locked]))
+    assert "and 990 more" in str(none_exists([locked] * 1000))
 
 
 def test_find_videos__nothing_at_all(tmp_path):

@@ -90,6 +90,23 @@ def test_differences__names_all_of_them_with_found_and_expected(layout):
         assert part in text
 
 
+def test_differences__what_a_run_can_choose_comes_first(layout):
+    layout = replace(layout, assets={"a.task": "1"}, options={"every": 2})
+    other = replace(
+        layout, assets={"a.task": "2"}, detector_version="3", options={"every": 1}, n_components=9, max_faces=3
+    )
+    starts = [
+        "found max_faces",
+        "found n_components",
+        "found option every",
+        "found detector_version",
+        "found model file",
+    ]
+    assert [problem.startswith(start) for problem, start in zip(layout.differences(other), starts, strict=True)] == (
+        [True] * 5
+    )
+
+
 def test_differences__another_order_of_features(layout):
     (problem,) = layout.differences(replace(layout, features=layout.features[::-1]))
     assert "in another order" in problem

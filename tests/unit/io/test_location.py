@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from fsspec.registry import known_implementations
 
+from facearray.detection.sources import find_videos
 from facearray.errors import InputError
 from facearray.io.journal import Journal
 from facearray.io.location import address, open_zarr_store, resolve
+from facearray.io.remote_store import unknown_option
+from facearray.io.status import store_status
 from facearray.io.store import Store, open_store
 
 
@@ -79,3 +84,32 @@ def test_resolve__names_the_package_that_a_url_needs(monkeypatch):
         open_store("nosuch://user:secret@host/s.zarr")
     with pytest.raises(InputError, match="Protocol not known: unheard"):
         open_store("unheard://host/s.zarr")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"endpont_url": "geheim", "key": "geheim"},
+            "option of its file system 'endpont_url' (did you mean 'endpoint_url'",
+        ),
+        ({"client_kwargs": {"regoin_name": "geheim"}}, "unknown option 'regoin_name' in 'client_kwargs'"),
+        ({"config_kwargs": {"retris": "geheim"}}, "unknown option 'retris' in 'config_kwargs'"),
+    ],
+)
+def test_unknown_option__is_named_and_no_value_shown(options, message):
+    pytest.importorskip("s3fs", reason="needs the extra s3")
+    for use in (open_store, Store.open, Store.exists, store_status, partial(find_videos_with, options)):
+        with pytest.raises(InputError) as caught:
+            use("s3://bucket/s.zarr", storage_options=options)
+        assert message in str(caught.value)
+        assert "geheim" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def find_videos_with(options, url, **_):
+    find_videos(url, lambda _: options)
+
+
+def test_unknown_option__other_errors_are_left_alone():
+    for error in (TypeError("unexpected keyword argument 'b'"), TypeError("no"), ValueError("argument 'a'")):
+        assert unknown_option("s3://bucket/a", error, {"a": 1, "c": {"d": 2}}) is None
