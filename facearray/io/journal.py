@@ -244,8 +244,9 @@ class Journal:
 
     def states(self) -> States:
         """List which rows are done and which failed; no marker is read."""
-        tables, problems = self._tables()
+        # Markers before tables: those that a run compacts meanwhile are in a table by then.
         markers, empty, strange = self._markers()
+        tables, problems = self._tables()
         strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
         states = {row: state for state, row in markers if state == "failed"}
         states |= dict.fromkeys((row for table in tables for row in table.row.tolist()), "done")
@@ -254,13 +255,14 @@ class Journal:
 
     def records(self) -> Records:
         """Read everything about done and failed rows."""
+        # Markers before tables, as for states; those that are gone when they are read are in a table, too.
+        markers, empty, strange = self._markers()
+        failed, unreadable_failed = self._read_markers(markers, "failed")
+        done, unreadable_done = self._read_markers(markers, "done")
         tables, problems = self._tables()
         lost_table = bool(problems)
         planned, unreadable_plan = self._planned_rows()
-        markers, empty, strange = self._markers()
         strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
-        failed, unreadable_failed = self._read_markers(markers, "failed")
-        done, unreadable_done = self._read_markers(markers, "done")
         # A later table wins, as a marker wins over a table and done over failed.
         return Records(
             [failed, *tables, done],

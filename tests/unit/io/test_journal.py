@@ -187,6 +187,30 @@ def test_compact__interrupted_anywhere_counts_every_row_once(tmp_path, record, m
     assert n_changes > 10
 
 
+@pytest.mark.parametrize("step", ["list", "read_many"])
+def test_compact__while_others_read_hides_no_row(journal, record, monkeypatch, step):
+    """Another process compacts right before or after any step of a reader; none of its answers lacks a row."""
+    original = getattr(Folder, step)
+    for n_steps in range(6):
+        for look in (Journal.states, Journal.records):
+            for row in range(3):
+                journal.forget(row)
+                journal.mark_done(row, record(row + 1))
+            left = n_steps
+
+            def stepping(self, *args):
+                nonlocal left
+                found = original(self, *args)
+                left -= 1
+                if left == -1:
+                    Journal(journal.url).compact()
+                return found
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Folder, step, stepping)
+                assert sorted(look(journal)) == [0, 1, 2]
+
+
 def test_foreign_and_half_written_files__are_named_and_harmless(journal, record):
     journal.mark_done(1, record(5))
     journal.folder.write("done/0/2.json", b"")
