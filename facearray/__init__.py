@@ -15,7 +15,7 @@ from facearray.errors import FaceArrayError
 if TYPE_CHECKING:
     from facearray import assets, combine, datasets, errors, intervals, models, plot, schema, selectors, stats, tables
     from facearray.combine import concat
-    from facearray.detection.run import detect
+    from facearray.detection.detect import detect
     from facearray.io.annotation_files import read_annotations
     from facearray.io.exporting import export, read_export
     from facearray.io.privacy import deidentify
@@ -53,7 +53,7 @@ __all__ = [
 _FUNCTIONS = {
     "concat": "facearray.combine",
     "deidentify": "facearray.io.privacy",
-    "detect": "facearray.detection.run",
+    "detect": "facearray.detection.detect",
     "export": "facearray.io.exporting",
     "open_store": "facearray.io.store",
     "read": "facearray.io.read",

@@ -11,7 +11,7 @@ from typing import Any
 from facearray._secrets import SecretOptions
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
-from facearray.detection.slots import SLOT_RULES, slot_rule
+from facearray.detection.slot_rules import SLOT_RULES, slot_rule
 from facearray.errors import InputError
 from facearray.io.lease import Part
 from facearray.io.location import StoreLike, same_kind

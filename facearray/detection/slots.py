@@ -18,12 +18,9 @@ from facearray.detection.detector import Detector, Faces
 from facearray.detection.people import slots_of_people, slots_of_tracks
 from facearray.detection.spool import Spool
 from facearray.detection.tracking import Tracker
-from facearray.errors import InputError, unknown_names
+from facearray.errors import InputError
 
-__all__ = ["SLOT_RULES", "SlotFiller", "Slots", "check_place", "slot_filler", "slot_rule"]
-
-#: Rules by which people get their slots.
-SLOT_RULES = ("auto", "largest", "first", "dominant")
+__all__ = ["SlotFiller", "Slots", "check_place", "slot_filler"]
 
 _BOX = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
 
@@ -55,26 +52,6 @@ class Slots:
     features: NDArray[np.float32]
     landmarks: NDArray[np.float32] | None
     embedding: NDArray[np.float32] | None
-
-
-def slot_rule(slots: str, *, max_faces: int, embedding: bool) -> str:
-    """Return the rule that ``"auto"`` stands for, or the rule itself.
-
-    Raises
-    ------
-    InputError
-        If there is no such rule.
-
-    Examples
-    --------
-    >>> slot_rule("auto", max_faces=1, embedding=False), slot_rule("auto", max_faces=2, embedding=False)
-    ('largest', 'first')
-    """
-    if slots not in SLOT_RULES:
-        raise unknown_names("rule for slots", [slots], SLOT_RULES)
-    if slots != "auto":
-        return slots
-    return "largest" if max_faces == 1 and not embedding else "first"
 
 
 class SlotFiller(ABC):

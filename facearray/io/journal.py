@@ -9,11 +9,9 @@ lease.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,100 +19,18 @@ from numpy.typing import NDArray
 from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import InputError, StructureError
-from facearray.io.columns import NUMBERS, RowTable, arrow_bytes, arrow_columns, finite, record_table
+from facearray.io.columns import RowTable, arrow_bytes, arrow_columns, record_table
 from facearray.io.location import Folder, StoreLike, resolve
-from facearray.schema import COORDS
+from facearray.io.markers import PER_VIDEO, from_json, is_record, to_json
+from facearray.io.records import Records, States
 
-__all__ = ["PER_VIDEO", "Journal", "Records", "States"]
+__all__ = ["ROWS_PER_PART", "Journal"]
 
 #: Rows in one folder of markers and in one file of a table.
 ROWS_PER_PART = 10_000
 
-#: Coordinates that a row's record determines.
-PER_VIDEO = (*NUMBERS, "status", "error")
-
 _MARKER = re.compile(r"(done|failed)/(\d+)/(\d+)\.json")
 _PART = re.compile(r"(plan|table)/(\d+)\.arrow")
-
-
-class States(Mapping[int, str]):
-    """``"done"`` or ``"failed"`` by row; rows that are neither are not in it.
-
-    Attributes
-    ----------
-    problems
-        A sentence for every file of the journal that is not what it should be.
-    """
-
-    def __init__(self, states: Mapping[int, str], problems: Iterable[str]) -> None:
-        self._states = states
-        self.problems = tuple(problems)
-
-    def __getitem__(self, row: int) -> str:
-        return self._states[row]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._states)
-
-    def __len__(self) -> int:
-        return len(self._states)
-
-
-class Records(Mapping[int, Mapping[str, Any]]):
-    """What is known about every done or failed row: ``status`` and what its marker holds.
-
-    Attributes
-    ----------
-    problems
-        A sentence for every file of the journal that cannot be used.
-    """
-
-    def __init__(
-        self,
-        tables: Iterable[RowTable],
-        problems: Iterable[str] = (),
-        *,
-        planned: NDArray[np.int64] | None = None,
-        unreadable: Iterable[int] = (),
-        lost_table: bool = False,
-    ) -> None:
-        self._tables = tuple(tables)
-        self.problems = tuple(problems)
-        self._planned = np.array([], dtype=np.int64) if planned is None else planned
-        self._unreadable = frozenset(unreadable)
-        self._lost_table = lost_table
-
-    @cached_property
-    def _where(self) -> dict[int, tuple[int, int]]:
-        return {row: (t, i) for t, table in enumerate(self._tables) for i, row in enumerate(table.row.tolist())}
-
-    def __getitem__(self, row: int) -> Mapping[str, Any]:
-        table, i = self._where[row]
-        return self._tables[table].record(i)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._where)
-
-    def __len__(self) -> int:
-        return len(self._where)
-
-    def noted_rows(self, n_rows: int) -> NDArray[np.intp]:
-        """Rows of a store of so many that were noted, and of which the journal says what became, be it nothing yet.
-
-        Those whose marker cannot be read are left out.
-        """
-        is_noted = np.zeros(n_rows, dtype=bool)
-        is_noted[self._planned[(self._planned >= 0) & (self._planned < n_rows)]] = True
-        noted = np.flatnonzero(is_noted)
-        if not (self._lost_table or self._unreadable):
-            return noted
-        known = np.isin(noted, np.concatenate([[], *(table.row for table in self._tables)]))
-        return noted[known if self._lost_table else known | ~np.isin(noted, list(self._unreadable))]
-
-    def overlay(self, name: str, values: NDArray[Any]) -> None:
-        """Put what the records say about a per-video coordinate into an array over all rows."""
-        for table in self._tables:
-            values[table.place] = table.column(name)
 
 
 class Journal:
@@ -338,16 +254,16 @@ class Journal:
         report
             Its content.
         """
-        self.folder.write(f"runs/{name}.json", _to_json(report))
+        self.folder.write(f"runs/{name}.json", to_json(report))
 
     def reports(self) -> list[dict[str, Any]]:
         """Read the reports of the runs that ended, the earliest first; those that are damaged are left out."""
         contents = self.folder.read_many(self.folder.list("runs"))
-        reports = (_from_json(content) for _, content in sorted(contents.items()))
+        reports = (from_json(content) for _, content in sorted(contents.items()))
         return [report for report in reports if report is not None]
 
     def _mark(self, state: str, row: int, record: Mapping[str, Any]) -> None:
-        self.folder.write(self._marker(state, row), _to_json(record))
+        self.folder.write(self._marker(state, row), to_json(record))
 
     @staticmethod
     def _marker(state: str, row: int) -> str:
@@ -377,8 +293,8 @@ class Journal:
         for row, name in names.items():
             if name not in contents:
                 continue
-            record = _from_json(contents[name])
-            if record is None or not _is_record(state, record):
+            record = from_json(contents[name])
+            if record is None or not is_record(state, record):
                 problems[row] = f"{self.folder.address}: found {name} half written or damaged"
             else:
                 records[row] = record
@@ -422,32 +338,3 @@ class Journal:
 
     def _next_part(self, kind: str) -> int:
         return 1 + max((int(name[len(kind) + 1 : -len(".arrow")]) for name in self._parts(kind)), default=-1)
-
-
-def _to_json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(finite(value), ensure_ascii=False, allow_nan=False, sort_keys=True).encode()
-
-
-def _from_json(content: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(content)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _is_record(state: str, record: Mapping[str, Any]) -> bool:
-    """Whether a marker holds what it should, so that it can be laid over the coordinates of its row."""
-    if state == "failed" and not isinstance(record.get("error"), str):
-        return False
-    numbers = {name: record.get(name, "absent" if state == "done" else None) for name in NUMBERS}
-    if state == "done" and numbers["n_frames"] is None:
-        return False
-    return all(value is None or _fits(name, value) for name, value in numbers.items())
-
-
-def _fits(name: str, value: Any) -> bool:
-    dtype = COORDS[name].numpy_dtype
-    if dtype.kind == "i":
-        return isinstance(value, int) and 0 <= value <= np.iinfo(dtype).max
-    return isinstance(value, int | float)

@@ -14,9 +14,10 @@ from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import SchemaError
 from facearray.io.existing import find_group, incomplete, is_finished
-from facearray.io.journal import PER_VIDEO, Journal
+from facearray.io.journal import Journal
 from facearray.io.lease import no_store, not_made
 from facearray.io.location import StoreLike, address, open_zarr_store
+from facearray.io.markers import PER_VIDEO
 from facearray.schema import COORDS, validate
 
 __all__ = ["open_store", "per_video_coordinates"]
@@ -96,7 +97,7 @@ def per_video_coordinates(
     n_rows
         Number of videos.
     stored
-        Reads the stored (n_rows,) values of one of :data:`facearray.io.journal.PER_VIDEO`.
+        Reads the stored (n_rows,) values of one of :data:`facearray.io.markers.PER_VIDEO`.
     journal
         The store's journal.
     """

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from facearray.detection.detector import Faces
-from facearray.detection.slots import check_place, slot_filler, slot_rule
+from facearray.detection.slot_rules import slot_rule
+from facearray.detection.slots import check_place, slot_filler
 from facearray.errors import InputError
 
 BOX = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")

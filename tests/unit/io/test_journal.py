@@ -7,8 +7,9 @@ import pytest
 from zarr.storage import MemoryStore
 
 from facearray.errors import InputError, StructureError
-from facearray.io.journal import PER_VIDEO, Journal
+from facearray.io.journal import Journal
 from facearray.io.location import Folder
+from facearray.io.markers import PER_VIDEO
 
 
 @pytest.fixture(params=["local", "memory"])
