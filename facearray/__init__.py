@@ -82,9 +82,9 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES:
         value = importlib.import_module(f"facearray.{name}")
     elif name == "__version__":
-        from importlib.metadata import version
+        from facearray._version import package_version
 
-        value = version("facearray")
+        value = package_version()
     else:
         raise AttributeError(f"module 'facearray' has no attribute {name!r}")
     globals()[name] = value

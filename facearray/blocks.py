@@ -242,7 +242,7 @@ def _arrays(ds: xr.Dataset, names: list[str], features: str | Iterable[str] | No
         raise SchemaError(f"found {', '.join(wrong)}; expected dims ('video', 'frame', ...)")
     arrays = {name: _Array(variable) for name, variable in found.items()}
     if features is not None and "features" in arrays:
-        place = {str(name): i for i, name in enumerate(ds["feature"].to_numpy())}
+        place = {str(name): i for i, name in enumerate(ds.variables["feature"].to_numpy())}
         chosen = [place[name] for name in selectors.feature_names(ds, features)]
         arrays["features"] = _Array(found["features"], _simplest(chosen, len(place)))
     return arrays

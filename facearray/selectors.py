@@ -327,9 +327,10 @@ def _groups_of_features(ds: xr.Dataset | xr.DataArray) -> dict[str, str]:
             f"found dims {dims}; expected a labelled dim 'feature'; take features from the detections "
             "or from a result before its features are reduced"
         )
-    features = [str(name) for name in ds["feature"].to_numpy()]
-    if "group" in ds.coords and ds["group"].dims == ("feature",):
-        return dict(zip(features, (str(group) for group in ds["group"].to_numpy()), strict=True))
+    coords = ds.coords.variables
+    features = [str(name) for name in coords["feature"].to_numpy()]
+    if "group" in coords and coords["group"].dims == ("feature",):
+        return dict(zip(features, (str(group) for group in coords["group"].to_numpy()), strict=True))
     return {name: schema.FEATURES[name].group if name in schema.FEATURES else "other" for name in features}
 
 

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -16,6 +15,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.errors import InputError, ReadError
 from facearray.models.au_labels import labelled_faces
 from facearray.models.au_map_file import existing_map, map_path, read_map, write_map
@@ -163,7 +163,7 @@ class AUMap:
         scores = _scored(predicted, Y, frames.codes, frames.names)
         coef, intercept = _pls(X, Y, n_components)
         provenance = {
-            "facearray": version("facearray"),
+            "facearray": package_version(),
             "detector": str(ds.attrs.get("detector", ds.attrs.get("source", ""))),
             "detector_version": str(ds.attrs.get("detector_version", "")),
             "n_frames": len(Y),

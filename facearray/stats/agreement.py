@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.intervals import annotate
@@ -211,7 +211,7 @@ def _result(coded: _Codes, counts: NDArray[np.int64], between: NDArray[np.int64]
             "method": "agreement",
             "threshold": threshold,
             "n_videos": int(coded.asked.any(axis=(0, 1)).sum()),
-            "facearray_version": version("facearray"),
+            "facearray_version": package_version(),
         },
     )
     if len(coded.raters) > 1:

@@ -132,7 +132,7 @@ def chosen_features(ds: xr.Dataset, features: str | Iterable[str] | None) -> lis
 
 def feature_labels(ds: xr.Dataset, features: list[str] | None) -> NDArray[Any]:
     """Labels of chosen features, as the Dataset has them."""
-    labels: NDArray[Any] = ds["feature"].to_numpy()
+    labels: NDArray[Any] = ds.variables["feature"].to_numpy()
     if features is None:
         return labels
     place = {str(label): i for i, label in enumerate(labels)}
@@ -141,7 +141,8 @@ def feature_labels(ds: xr.Dataset, features: list[str] | None) -> NDArray[Any]:
 
 def block_sums(values: NDArray[np.floating], needed: Collection[str], threshold: float | None) -> FrameSums:
     """Reduce (n_video, n_frame, ...) values, NaN where there is none, to statistics (n_video, ...)."""
-    mean = np.einsum("vt...->v...", values, dtype=np.float64)
+    single = values.shape[1] == 1
+    mean = values[:, 0].astype(np.float64) if single else np.einsum("vt...->v...", values, dtype=np.float64)
     missing = np.isnan(mean)
     if not missing.any():
         n = np.full((len(values), 1, 1), values.shape[1])

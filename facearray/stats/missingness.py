@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError
 from facearray.stats.kernels.resampling import Labels, permutation_test
@@ -144,7 +144,7 @@ def missingness(
             "n_units": len(there),
             "excluded": [f"{label}: {reason}" for label, reason in excluded.items()],
             "population": population(unit, len(there), coords),
-            "facearray_version": version("facearray"),
+            "facearray_version": package_version(),
             "arguments": f"by={by!r}, unit={unit!r}, n_permutations={n_permutations}, seed={seed}",
         },
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import chosen_features, feature_labels
@@ -111,7 +111,7 @@ def pose_confound(
         # whole videos, because their means have to be known first
         for block in iter_blocks(ds, features=names, max_bytes=BLOCK_BYTES, split=False):
             sums += _pair_sums(block.data["features"], x, y)
-        facts = {"unit": "frame", "facearray_version": version("facearray")}
+        facts = {"unit": "frame", "facearray_version": package_version()}
         facts["population"] = "the frames of these videos are described; nothing is said about other videos or people"
     n, products, square_x, square_y = sums
     with np.errstate(invalid="ignore", divide="ignore"):

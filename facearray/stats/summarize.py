@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import Reduced, chosen_features, feature_labels, median, reduce_frames
@@ -333,7 +333,7 @@ def _facts(request: _Request, excluded: Mapping[str, str]) -> dict[str, Any]:
         "min_valid": request.min_valid,
         "weights": request.weights or "equal",
         "excluded": [f"{label}: {reason}" for label, reason in excluded.items()],
-        "facearray_version": version("facearray"),
+        "facearray_version": package_version(),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import FRAME_STATISTICS, chosen_features, feature_labels, reduce_frames, without_values
@@ -78,7 +78,7 @@ class UnitValues:
             "min_valid": self.min_valid,
             "excluded": [f"{label}: {reason}" for label, reason in self.excluded.items()],
             "population": population(self.unit, len(self.labels), self.coords),
-            "facearray_version": version("facearray"),
+            "facearray_version": package_version(),
         }
 
     def coordinate(self, name: str) -> NDArray[Any]:
@@ -248,10 +248,11 @@ def video_coordinate(ds: xr.Dataset, name: str) -> NDArray[Any]:
         If there is none of this name.
     """
     _check_is_one_name(name)
-    if name not in ds.coords or ds[name].dims != ("video",):
-        known = [str(other) for other in ds.coords if ds[other].dims == ("video",)]
+    coords = ds.coords.variables
+    if name not in coords or coords[name].dims != ("video",):
+        known = [str(other) for other, array in coords.items() if array.dims == ("video",)]
         raise unknown_names("coordinate on video", [name], known)
-    return ds[name].to_numpy()
+    return coords[name].to_numpy()
 
 
 def unit_levels(ds: xr.Dataset, unit: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
@@ -276,10 +277,11 @@ def face_labels(ds: xr.Dataset) -> NDArray[Any]:
 
 def label_coordinates(ds: xr.Dataset, *dims: str, features: list[str] | None = None) -> dict[Hashable, xr.Variable]:
     """Take the coordinates of the variable ``features`` that have no other than some dims, cut to chosen features."""
-    found = {n: a.variable for n, a in ds["features"].coords.items() if set(a.dims) <= set(dims)}
+    own = set(ds.variables["features"].dims) & set(dims)
+    found = {name: ds.variables[name] for name in ds.coords if set(ds.variables[name].dims) <= own}
     if features is None:
         return found
-    place = {str(label): i for i, label in enumerate(ds["feature"].to_numpy())}
+    place = {str(label): i for i, label in enumerate(ds.variables["feature"].to_numpy())}
     chosen = [place[name] for name in features]
     return {n: array.isel(feature=chosen) if "feature" in array.dims else array for n, array in found.items()}
 
@@ -319,7 +321,10 @@ def _check_options(unit: str, statistic: str, min_valid: float, weights: Weights
 
 def without_value(ds: xr.Dataset, name: str, codes: NDArray[np.intp]) -> dict[str, str]:
     """Videos without a value of a coordinate, as reasons to exclude them."""
-    return {f"video {label}": f"no {name}" for label in ds["video"].to_numpy()[codes < 0].tolist()}
+    without = np.flatnonzero(codes < 0)
+    return (
+        {f"video {label}": f"no {name}" for label in ds["video"][without].to_numpy().tolist()} if len(without) else {}
+    )
 
 
 def nothing_left(unit: str, excluded: Mapping[str, str]) -> str:
@@ -336,23 +341,25 @@ def reduced_coordinates(ds: xr.Dataset, codes: NDArray[np.intp]) -> tuple[dict[s
     _, first, unit = np.unique(codes[used], return_index=True, return_inverse=True)
     first = used[first]
     coords, varying = {}, []
-    for name in (str(name) for name in ds.coords if ds[name].dims == ("video",)):
-        values = ds[name].to_numpy()
+    for name, array in ds.coords.variables.items():
+        if array.dims != ("video",):
+            continue
+        values = array.to_numpy()
         same = len(first) == len(codes)
         if not same:
             _, level = levels(values)
             same = bool((level[first][unit] == level[used]).all())
         if same:
-            coords[name] = values[first]
+            coords[str(name)] = values[first]
         else:
-            varying.append(name)
+            varying.append(str(name))
     return coords, tuple(varying)
 
 
 def _frame_values(ds: xr.Dataset, features: list[str] | None, min_valid: float) -> UnitValues:
     """Take every real frame with any value as a unit, videos in the order of their labels."""
     names, codes = unit_levels(ds, "video")
-    extra = [str(c) for c in ds.coords if ds[c].dims == ("video", "frame")]
+    extra = [str(c) for c in ds.coords if ds.variables[c].dims == ("video", "frame")]
     parts: dict[tuple[int, int], tuple[int, dict[str, NDArray[Any]]]] = {}
     for block in iter_blocks(ds, variables=("features", *extra), features=features):
         for i, (video, n) in enumerate(zip(block.videos.tolist(), block.n_frames.tolist(), strict=True)):
@@ -373,7 +380,7 @@ def _frame_values(ds: xr.Dataset, features: list[str] | None, min_valid: float) 
     if not kept.any():
         raise InputError(nothing_left("frame", excluded))
     values, video = values[kept], video[kept]
-    on_video = {str(c): ds[c].to_numpy()[video] for c in ds.coords if ds[c].dims == ("video",)}
+    on_video = {str(c): v.to_numpy()[video] for c, v in ds.coords.variables.items() if v.dims == ("video",)}
     return UnitValues(
         values=values,
         labels=labels[video],

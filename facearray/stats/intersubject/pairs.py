@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._version import package_version
 from facearray.errors import SchemaError
 
 __all__ = ["attrs_of", "in_order", "label_order", "labelled", "matrices_of"]
@@ -58,4 +58,4 @@ def labelled(values: NDArray[Any], others: xr.DataArray, dims: tuple[str, ...], 
 def attrs_of(ds: xr.Dataset, method: str) -> dict[str, Any]:
     """Say how a result was computed, and of which correlations."""
     kept = {name: ds.attrs[name] for name in ("excluded", "population") if name in ds.attrs}
-    return kept | {"method": method, "of": str(ds.attrs.get("test", "")), "facearray_version": version("facearray")}
+    return kept | {"method": method, "of": str(ds.attrs.get("test", "")), "facearray_version": package_version()}

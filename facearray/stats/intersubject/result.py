@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from facearray._version import package_version
 from facearray.stats.intersubject.grid import Grid
 from facearray.stats.intersubject.nulls import Tested
 from facearray.stats.intersubject.request import Request, window_centres
@@ -107,7 +107,7 @@ def isc_attrs(ds: xr.Dataset, grid: Grid, comparison: Comparison, request: Reque
         "unit": "video",
         "excluded": [f"{label}: no frames" for label in labels[~there]],
         "population": population("video", int(there.sum()), on_video),
-        "facearray_version": version("facearray"),
+        "facearray_version": package_version(),
     }
 
 

@@ -17,6 +17,12 @@ Array = NDArray[np.float64]
 #: Of residuals that are computed at once.
 _CACHE_BYTES = 2**18
 
+#: Share of the largest outcome that residuals may have through rounding.
+_ROUNDING = 1e3 * np.finfo(float).eps
+
+#: Rows that are looked at first, because most columns with more than two values have them there.
+_FIRST_ROWS = 64
+
 __all__ = ["Basis", "Fit", "basis_of_gram", "basis_of_rows", "complete_rows", "ols", "two_sided_p"]
 
 
@@ -100,8 +106,10 @@ def _basis(V: Array, s: Array, scale: Array) -> Basis:
 
 def complete_rows(Y: Array) -> Iterator[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
     """Group the outcomes (n, m) that miss the same rows: for each group its rows that are there, and its columns."""
-    there = ~np.isnan(Y)
-    if there.all():
+    with np.errstate(invalid="ignore", over="ignore"):
+        complete = not np.isnan(Y.sum(axis=0)).any()
+    # infinite values may cancel, so a sum that is no number says nothing yet
+    if complete or (there := ~np.isnan(Y)).all():
         yield np.ones(len(Y), dtype=bool), np.arange(Y.shape[1])
         return
     packed = np.packbits(there, axis=0)
@@ -172,7 +180,8 @@ def ols(X: Array, Y: Array, *, hc3: bool = False, residuals: bool = True) -> Fit
 def _has_two_values(X: Array) -> NDArray[np.bool_]:
     """Which columns (k,) have exactly two values."""
     low, high = X.min(axis=0, initial=np.inf), X.max(axis=0, initial=-np.inf)
-    found: NDArray[np.bool_] = low < high
+    first = X[:_FIRST_ROWS]
+    found: NDArray[np.bool_] = (low < high) & ((first == low) | (first == high)).all(axis=0)
     for j in np.flatnonzero(found):
         found[j] = ((X[:, j] == low[j]) | (X[:, j] == high[j])).all()
     return found
@@ -209,7 +218,7 @@ class _Rest:
     def of(cls, y: Array, U: Array, coordinates: Array, weights: Array, *, keep: bool) -> _Rest:
         """Take the part of outcomes (n, m) that lies in a basis (n, r) away, some rows at a time; weights (n, w)."""
         m = y.shape[1]
-        square, largest, largest_outcome = np.zeros(m), np.zeros(m), np.zeros(m)
+        square = np.zeros(m)
         weighted = np.zeros((weights.shape[1], m))
         parts = []
         step = max(1, _CACHE_BYTES // max(1, 8 * m))
@@ -217,23 +226,26 @@ class _Rest:
             here = slice(start, start + step)
             rest = y[here] - U[here] @ coordinates
             square += np.einsum("ij,ij->j", rest, rest)
-            np.maximum(largest, np.abs(rest).max(axis=0), out=largest)
-            np.maximum(largest_outcome, np.abs(y[here]).max(axis=0), out=largest_outcome)
             if weights.shape[1]:
                 weighted += weights[here].T @ rest**2
             if keep:
                 parts.append(rest)
         values = np.concatenate([np.empty((0, m)), *parts]) if keep else None
-        return cls(square, weighted, _is_rounding(largest, largest_outcome), values)
+        # Some residual is at least their root mean square, and no outcome above the root of its sum of squares:
+        # where these differ enough, the largest ones need no search.
+        bound = _ROUNDING**2 * (square + np.einsum("ij,ij->j", coordinates, coordinates))
+        is_rounding: NDArray[np.bool_] = square / max(1, len(y)) <= bound
+        if is_rounding.any():
+            doubtful = np.flatnonzero(is_rounding)
+            part = y[:, doubtful]
+            is_rounding[doubtful] = has_no_variance(part - U @ coordinates[:, doubtful], part)
+        return cls(square, weighted, is_rounding, values)
 
 
 def has_no_variance(rest: Array, y: Array) -> NDArray[np.bool_]:
     """Whether residuals (n, m) are nothing but rounding errors of the outcomes (n, m)."""
-    return _is_rounding(np.abs(rest).max(axis=0, initial=0), np.abs(y).max(axis=0, initial=0))
-
-
-def _is_rounding(rest: Array, y: Array) -> NDArray[np.bool_]:
-    rounding: NDArray[np.bool_] = rest <= 1e3 * np.finfo(float).eps * y
+    largest, largest_outcome = (np.abs(array).max(axis=0, initial=0) for array in (rest, y))
+    rounding: NDArray[np.bool_] = largest <= _ROUNDING * largest_outcome
     return rounding
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError
 from facearray.stats.kernels.cluster import Sums
@@ -63,7 +63,7 @@ def fit_frames(ds: xr.Dataset, X: str | Iterable[str] | pd.DataFrame, request: R
         "n": int(max(e.n.max() for e in estimates)),
         "excluded": [f"video {label}: no {cluster}" for label in ds["video"].to_numpy()[clusters < 0].tolist()],
         "population": f"frames of {len(names)} {cluster}s: {cluster}s like these",
-        "facearray_version": version("facearray"),
+        "facearray_version": package_version(),
     }
     labels = label_coordinates(ds, "feature", features=request.outcomes)
     return Fitted(design.terms, ds["face"].to_numpy(), estimates, design.coding, attrs, labels)

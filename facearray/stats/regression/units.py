@@ -63,7 +63,7 @@ def fit_units(
     named = (
         _formula_names(str(X), ds) if formula else Regressors([]) if hasattr(X, "columns") else regressor_names(ds, X)
     )
-    wrong = [name for name in named.names if name not in named.features and ds[name].dims != ("video",)]
+    wrong = [n for n in named.names if n not in named.features and ds.variables[n].dims != ("video",)]
     if wrong:
         raise InputError(
             f"found {some(map(repr, wrong))} not on videos; expected coordinates on videos, or unit='frame' with a "
