@@ -121,7 +121,7 @@ def fit_rows(
 def _spreads_differ(X: NDArray[np.float64], fit: Fit) -> NDArray[np.bool_]:
     """Regressors (k, m) of two values, one of them rarer, whose residuals spread more or less by `DIFFERENT`."""
     # only a regressor of two values has groups whose spreads could differ
-    two_values: NDArray[np.bool_] = (~np.isnan(fit.spread)).any(axis=1)
+    two_values = np.atleast_1d((~np.isnan(fit.spread)).any(axis=1))
     share = np.full(len(two_values), 0.5)
     share[two_values] = [min((x == x.min()).mean(), (x == x.max()).mean()) for x in X.T[two_values]]
     with np.errstate(invalid="ignore"):
