@@ -32,7 +32,7 @@ class RowTable:
     numbers
         Name of each of :data:`NUMBERS` → (n,) values as float64; NaN where there is none.
     rest
-        (n,) JSON objects of everything else.
+        (n,) JSON objects of everything else; empty if they were not read, so that there are no records.
     """
 
     def __init__(
@@ -94,12 +94,12 @@ class RowTable:
         ]
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> RowTable | None:
-        """Read a table of finished rows; None if the file is damaged."""
-        columns = arrow_columns(content, ("row", *NUMBERS, "rest"))
+    def from_bytes(cls, content: bytes, *, numbers_only: bool = False) -> RowTable | None:
+        """Read a table of finished rows, or only its numbers; None if what is read is damaged."""
+        columns = arrow_columns(content, ("row", *NUMBERS) if numbers_only else ("row", *NUMBERS, "rest"))
         if columns is None:
             return None
-        row, rest = columns.pop("row"), columns.pop("rest")
+        row, rest = columns.pop("row"), columns.pop("rest", ())
         return cls("done", row, columns, rest)
 
 

@@ -162,20 +162,23 @@ class Journal:
         """List which rows are done and which failed; no marker is read."""
         # Markers before tables: those that a run compacts meanwhile are in a table by then.
         markers, empty, strange = self._markers()
-        tables, problems = self._tables()
+        tables, problems = self._tables(numbers_only=True)
         strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
         states = {row: state for state, row in markers if state == "failed"}
         states |= dict.fromkeys((row for table in tables for row in table.row.tolist()), "done")
         states |= {row: state for state, row in markers if state == "done"}
         return States(states, sorted([*problems, *strange]))
 
-    def records(self) -> Records:
-        """Read everything about done and failed rows."""
+    def records(self, *, numbers_only: bool = False) -> Records:
+        """Read everything about done and failed rows, or only what the coordinates of their videos are made of.
+
+        Of a million rows, what else is known takes more time to read than their numbers.
+        """
         # Markers before tables, as for states; those that are gone when they are read are in a table, too.
         markers, empty, strange = self._markers()
         failed, unreadable_failed = self._read_markers(markers, "failed")
         done, unreadable_done = self._read_markers(markers, "done")
-        tables, problems = self._tables()
+        tables, problems = self._tables(numbers_only=numbers_only)
         lost_table = bool(problems)
         planned, unreadable_plan = self._planned_rows()
         strange += [*self._foreign("table"), *self._foreign("plan"), *empty.values()]
@@ -300,9 +303,10 @@ class Journal:
                 records[row] = record
         return record_table(state, records), problems
 
-    def _tables(self) -> tuple[list[RowTable], list[str]]:
+    def _tables(self, *, numbers_only: bool) -> tuple[list[RowTable], list[str]]:
         """Return the tables of finished rows, and a sentence for every one that is damaged."""
-        found = {name: RowTable.from_bytes(content) for name, content in self._read_parts("table").items()}
+        contents = self._read_parts("table")
+        found = {name: RowTable.from_bytes(content, numbers_only=numbers_only) for name, content in contents.items()}
         damaged = [self._damaged(name) for name, table in found.items() if table is None]
         return [table for table in found.values() if table is not None], damaged
 

@@ -407,6 +407,7 @@ def _local_files(folder: str) -> Iterator[tuple[str, int]]:
 
 def _local_content(path: str) -> bytes | FileNotFoundError:
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  (a Path takes longer than reading a marker does)
+            return file.read()
     except FileNotFoundError as error:
         return error

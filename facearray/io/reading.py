@@ -101,7 +101,7 @@ def per_video_coordinates(
     journal
         The store's journal.
     """
-    records = journal.records()
+    records = journal.records(numbers_only=True)
     noted = records.noted_rows(n_rows)
     current = {}
     for name in PER_VIDEO:
