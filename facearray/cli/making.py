@@ -11,7 +11,7 @@ import click
 
 from facearray._words import counted
 from facearray.cli.printing import print_json, print_report
-from facearray.cli.shared import json_option, key_values, named_errors, storage_option
+from facearray.cli.shared import json_option, key_values_option, named_errors, storage_option
 from facearray.detection.slot_rules import SLOT_RULES
 from facearray.errors import InputError
 
@@ -64,13 +64,9 @@ def _part(text: str | None) -> Part | None:
 @click.option("--take-over", is_flag=True, help="Take the store from a run on another machine that is known dead.")
 @click.option("--progress/--no-progress", default=True, help="Whether to show progress bars on a terminal.")
 @storage_option
-@click.option(
-    "--video-option",
-    "video_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=lambda _context, _parameter, pairs: key_values(pairs),
-    help="The same for URLs of VIDEOS; by default --storage-option, where they are of the store's kind.",
+@key_values_option(
+    "video-option",
+    "The same for URLs of VIDEOS; by default --storage-option, where they are of the store's kind.",
 )
 @json_option
 @named_errors

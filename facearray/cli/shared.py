@@ -12,7 +12,7 @@ import click
 
 from facearray.errors import FaceArrayError, InputError
 
-__all__ = ["json_option", "key_values", "named_errors", "storage_option", "store_argument"]
+__all__ = ["json_option", "key_values_option", "named_errors", "storage_option", "store_argument"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -37,18 +37,21 @@ def named_errors(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 store_argument = click.argument("store")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-storage_option = click.option(
-    "--storage-option",
-    "storage_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=lambda _context, _parameter, pairs: key_values(pairs),
-    help="Option of the file system that a URL names; may be repeated. Values are read as JSON where they are JSON.",
-)
 
 
-def key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
-    """Read options of a file system; values are JSON where they are JSON."""
+def key_values_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an option that may be repeated, of the options of a file system."""
+    return click.option(
+        f"--{name}",
+        f"{name.replace('-', '_')}s",
+        multiple=True,
+        metavar="KEY=VALUE",
+        callback=lambda _context, _parameter, pairs: _key_values(pairs),
+        help=text,
+    )
+
+
+def _key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
     options: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -59,3 +62,9 @@ def key_values(pairs: tuple[str, ...]) -> dict[str, Any] | None:
         except json.JSONDecodeError:
             options[key] = value
     return options or None
+
+
+storage_option = key_values_option(
+    "storage-option",
+    "Option of the file system that a URL names; may be repeated. Values are read as JSON where they are JSON.",
+)
