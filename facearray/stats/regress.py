@@ -13,7 +13,7 @@ from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link, Options
 from facearray.stats.regression.frames import fit_frames
 from facearray.stats.regression.request import Request, check, covariance
-from facearray.stats.regression.result import result_dataset
+from facearray.stats.regression.result import few_treated_note, result_dataset
 from facearray.stats.regression.units import fit_units
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def regress(
     Warns
     -----
     UserWarning
-        If fewer than 5 clusters differ from the others in a regressor: then too many results are significant.
+        If fewer than 5 clusters differ from the others in a regressor: then too many results of CR1 are significant,
+        and too few of the others.
 
     Notes
     -----
@@ -195,8 +196,5 @@ def regress(
         fitted = fit_units(ds, X, request, reduce, client)
     result = result_dataset(fitted, request)
     if fitted.few_treated:
-        warnings.warn(
-            f"fewer than 5 clusters differ from the others in {', '.join(fitted.few_treated)}: p is too small",
-            stacklevel=2,
-        )
+        warnings.warn(few_treated_note(fitted, request.options.cov), stacklevel=2)
     return result

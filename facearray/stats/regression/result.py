@@ -10,13 +10,23 @@ from numpy.typing import NDArray
 
 from facearray.stats.corrections import adjust
 from facearray.stats.regression.design import INTERCEPT
-from facearray.stats.regression.estimates import DIFFERENT
-from facearray.stats.regression.request import Fitted, Request, some
+from facearray.stats.regression.estimates import DIFFERENT, FEW_TREATED
+from facearray.stats.regression.request import Fitted, Request, counted, some
 
-__all__ = ["result_dataset"]
+__all__ = ["few_treated_note", "result_dataset"]
 
 #: From this number of clusters on, the p values of CR1 were right in simulations of equal groups.
 _MANY_CLUSTERS = 20
+
+#: What few treated clusters do to the p of each estimator, with the measured rates of false positives.
+_FEW_TREATED = {
+    "CR1": "p is too small (false positives .160 instead of .05 with 3 of 20, .268 with 2): use CR2",
+    "CR2": "p is on the safe side, so that effects are seldom found (false positives .033 instead of .05 with 3 of 20, "
+    ".002 with 2), but for clusters that vary more than the others (.065 with three times the standard deviation)",
+    "CR3": "p is on the safe side, so that effects are seldom found (false positives .017 instead of .05 with 3 of 20)",
+    "wild": "p can hardly be small, so that effects are seldom found (false positives .032 instead of .05 with 3 of "
+    "20, .001 with 2)",
+}
 
 _TEXT = np.dtypes.StringDType()
 
@@ -65,7 +75,7 @@ def _attrs(fitted: Fitted, request: Request, result: xr.Dataset) -> dict[str, An
         "cov": options.cov,
         "confidence": options.confidence,
         "correction": request.correction or "none",
-        "family": f"the {len(request.outcomes)} features within each term, of each face",
+        "family": f"the {counted(len(request.outcomes), 'feature')} within each term, of each face",
         "coding": fitted.coding,
         "notes": _notes(fitted, request, result),
     }
@@ -120,8 +130,14 @@ def _notes(fitted: Fitted, request: Request, result: xr.Dataset) -> list[str]:
         notes.append(f"fewer than 4 degrees of freedom, so p is approximate at best: {terms}")
     notes += _warnings_of_fits(fitted, request)
     if fitted.few_treated:
-        notes.append(f"fewer than 5 clusters differ from the others, so p is too small: {some(fitted.few_treated)}")
+        notes.append(few_treated_note(fitted, request.options.cov))
     return notes
+
+
+def few_treated_note(fitted: Fitted, cov: str) -> str:
+    """Say what it does to p that nearly all clusters are the same in a regressor; see docs/statistics.md."""
+    terms = some(fitted.few_treated)
+    return f"fewer than {FEW_TREATED} clusters differ from the others in {terms}: {_FEW_TREATED[cov]}"
 
 
 def _any_face(fitted: Fitted, flags: str, m: int) -> NDArray[np.bool_]:

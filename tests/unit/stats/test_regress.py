@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -377,14 +378,27 @@ def test_regress__options_that_do_not_fit(ds, options, message):
         regress(ds, "age", ALL, **options)
 
 
-def test_regress__few_treated_clusters_are_flagged(ds):
+@pytest.mark.parametrize(
+    ("cov", "said"),
+    [
+        ("CR1", "p is too small"),
+        ("CR2", "p is on the safe side, so that effects are seldom found"),
+        ("CR3", "p is on the safe side, so that effects are seldom found"),
+        ("wild", "p can hardly be small, so that effects are seldom found"),
+    ],
+)
+def test_regress__few_treated_clusters_are_flagged(ds, cov, said):
     drug = np.isin(ds.subject.values.astype(str), ["s1", "s2"]).astype(float)
     ds = ds.assign_coords(drug=("video", drug))
-    for options in ({"cluster": "subject"}, {"unit": "frame", "cluster": "subject"}):
-        with pytest.warns(UserWarning, match="fewer than 5 clusters differ from the others in drug"):
-            result = regress(ds, "drug", ALL, **options)
-        assert any(note.startswith("fewer than 5 clusters") for note in result.attrs["notes"])
-        assert any(note.startswith("fewer than 4 degrees of freedom") for note in result.attrs["notes"])
+    measured = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    for options in ({}, {"unit": "frame"}):
+        with pytest.warns(UserWarning, match="fewer than 5 clusters differ from the others in drug: " + said) as caught:
+            result = regress(ds, "drug", ALL, cluster="subject", cov=cov, n_draws=99, **options)
+        note = next(note for note in result.attrs["notes"] if note.startswith("fewer than 5 clusters"))
+        assert note == str(caught[0].message)
+        assert all(rate in measured for rate in re.findall(r"\.\d{3}", note))
+        few_df = any(note.startswith("fewer than 4 degrees of freedom") for note in result.attrs["notes"])
+        assert few_df == (cov in ("CR2", "CR3"))
 
 
 def test_regress__a_condition_within_clusters_is_not_flagged(ds, recwarn):
