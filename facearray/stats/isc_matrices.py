@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from facearray.errors import InputError
-from facearray.stats.intersubject.pairs import attrs_of, in_order, labelled, matrices_of
+from facearray.stats.intersubject.pairs import attrs_of, labelled, matrices_in_order, matrices_of
 from facearray.stats.kernels.comparison import fisher_mean, fisher_z
 from facearray.stats.kernels.matrices import GroupMeans, Resamples, resampled_means
 from facearray.stats.kernels.resampling import Labels, permutation_test
@@ -147,8 +147,7 @@ def isc_difference(
         raise InputError(f"found n_permutations={n_permutations}; expected a positive number")
     names, codes = levels(video_coordinate(ds, by))
     in_blocks = None if blocks is None else levels(video_coordinate(ds, blocks))[1]
-    used = in_order(ds)
-    used = used[codes[used] >= 0]
+    used, matrices, others = matrices_in_order(ds, codes >= 0)
     if in_blocks is not None:
         if (in_blocks[used] < 0).any():
             lacking = ds["video"].to_numpy()[used[in_blocks[used] < 0]]
@@ -160,7 +159,6 @@ def isc_difference(
             f"found {len(names)} groups in {by!r}, of {some(size) or 'no'} videos; expected two or more, two of them "
             "of at least 2 videos"
         )
-    matrices, others = matrices_of(ds, used)
     statistic = GroupMeans(fisher_z(matrices), len(names))
     groups = codes[used].astype(np.float64)
     differences = statistic.contrasts(groups[None])[0]
@@ -186,11 +184,8 @@ def isc_difference(
             "blocks": blocks or "none",
             "test": "permutation of the groups between videos",
             "n_videos": len(used),
-            "n_permutations": test.n_arrangements,
-            "permutations_exact": int(test.exact),
-            "p_min": test.p_min,
-            "seed": seed,
-        },
+        }
+        | test.attrs(seed),
     )
 
 
@@ -240,7 +235,7 @@ def isc_bootstrap(ds: xr.Dataset, *, n_draws: int = 10_000, confidence: float = 
         raise InputError(
             f"found n_draws={n_draws} and confidence={confidence}; expected 1 or more, and a share between 0 and 1"
         )
-    matrices, others = matrices_of(ds, in_order(ds))
+    _, matrices, others = matrices_in_order(ds)
     z = fisher_z(matrices)
     n_videos = int((~np.isnan(z)).any(axis=(0, 2)).sum())
     if n_videos < 3:

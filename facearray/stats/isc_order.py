@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from facearray.errors import InputError, unknown_names
-from facearray.stats.intersubject.pairs import in_order, matrices_of
+from facearray.stats.intersubject.pairs import matrices_in_order
 from facearray.stats.kernels.matrices import without_missing
 
 __all__ = ["isc_order"]
@@ -55,8 +55,7 @@ def isc_order(ds: xr.Dataset, linkage: Linkage = "complete") -> xr.DataArray:
     """
     if linkage not in get_args(Linkage):
         raise unknown_names("linkage", [str(linkage)], get_args(Linkage))
-    order = in_order(ds)
-    matrices, others = matrices_of(ds, order)
+    order, matrices, others = matrices_in_order(ds)
     if others.dims:
         raise InputError(
             f"found a matrix for each of {', '.join(map(str, others.dims))}; expected one: select it, as in "

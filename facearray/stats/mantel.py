@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.errors import InputError, SchemaError, unknown_names
-from facearray.stats.intersubject.pairs import attrs_of, in_order, labelled, matrices_of
+from facearray.stats.intersubject.pairs import attrs_of, labelled, matrices_in_order
 from facearray.stats.kernels.matrices import MatrixCorrelation
 from facearray.stats.kernels.ranks import rank_series
 from facearray.stats.kernels.resampling import Orders, permutation_test
@@ -86,8 +86,7 @@ def mantel(
         raise unknown_names("alternative", [str(alternative)], ["two-sided", "greater"])
     if n_permutations < 1:
         raise InputError(f"found n_permutations={n_permutations}; expected a positive number")
-    order = in_order(ds)
-    matrices, others = matrices_of(ds, order)
+    order, matrices, others = matrices_in_order(ds)
     matrix = _other_matrix(other, ds["video"].to_numpy()[order])
     if method == "spearman":
         matrices, matrix = _ranked(matrices), _ranked(matrix[None])[0]
@@ -108,14 +107,8 @@ def mantel(
     return xr.Dataset(
         {name: labelled(array, others, (), {}) for name, array in (("r", r), ("p", test.p), ("n_pairs", n_pairs))},
         attrs=attrs_of(ds, "mantel")
-        | {
-            "test": f"Mantel test, {method}",
-            "alternative": alternative,
-            "n_permutations": test.n_arrangements,
-            "permutations_exact": int(test.exact),
-            "p_min": test.p_min,
-            "seed": seed,
-        },
+        | {"test": f"Mantel test, {method}", "alternative": alternative}
+        | test.attrs(seed),
     )
 
 

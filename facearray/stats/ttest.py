@@ -23,7 +23,7 @@ from facearray.stats.kernels.resampling import (
     permutation_test,
 )
 from facearray.stats.regression.estimates import DIFFERENT, UNEQUAL
-from facearray.stats.regression.request import some
+from facearray.stats.regression.request import counted, some
 from facearray.stats.samples import Sample, sample_of
 from facearray.stats.units import UnitValues, label_coordinates, unit_values
 
@@ -263,7 +263,7 @@ def _result(
         "excluded": [*attrs["excluded"], *sample.excluded],
         "confidence": confidence,
         "correction": correction or "none",
-        "family": f"the {len(units.features)} features of each face",
+        "family": f"the {counted(len(units.features), 'feature')} of each face",
         "notes": [*_notes(result), *_unequal(result, sample, equal_var=equal_var, permuted=permuted is not None)],
     }
     if by is not None:
@@ -271,12 +271,7 @@ def _result(
     if paired is not None:
         attrs["paired"] = paired
     if permuted is not None:
-        attrs |= {
-            "seed": seed,
-            "n_permutations": permuted[0].n_arrangements,
-            "permutations_exact": int(permuted[0].exact),
-            "p_min": permuted[0].p_min,
-        }
+        attrs |= permuted[0].attrs(seed)
     return result.assign_attrs(attrs)
 
 

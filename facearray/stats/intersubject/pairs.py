@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 from facearray._version import package_version
 from facearray.errors import SchemaError
 
-__all__ = ["attrs_of", "in_order", "label_order", "labelled", "matrices_of"]
-
-
-def in_order(ds: xr.Dataset) -> NDArray[np.intp]:
-    """Positions of the videos in the order of their labels, so that the order they came in does not matter to draws."""
-    if "video" not in ds.coords:
-        raise SchemaError("found no labels of videos; expected a result of facearray.stats.isc")
-    return label_order(ds["video"].to_numpy())
+__all__ = ["attrs_of", "label_order", "labelled", "matrices_in_order", "matrices_of"]
 
 
 def label_order(labels: NDArray[Any]) -> NDArray[np.intp]:
@@ -47,6 +40,22 @@ def matrices_of(ds: xr.Dataset, rows: NDArray[np.intp] | None = None) -> tuple[N
     if rows is not None:
         values = values[:, rows[:, None], rows]
     return values, others
+
+
+def matrices_in_order(
+    ds: xr.Dataset, kept: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.float64], xr.DataArray]:
+    """Positions (n,) of some videos in the order of their labels, and what `matrices_of` gives of them.
+
+    In this order, what is drawn does not depend on the order that the videos came in. ``kept`` (n_video,) says which
+    videos; all by default.
+    """
+    if "video" not in ds.coords:
+        raise SchemaError("found no labels of videos; expected a result of facearray.stats.isc")
+    rows = label_order(ds["video"].to_numpy())
+    if kept is not None:
+        rows = rows[kept[rows]]
+    return rows, *matrices_of(ds, rows)
 
 
 def labelled(values: NDArray[Any], others: xr.DataArray, dims: tuple[str, ...], coords: dict[str, Any]) -> xr.DataArray:

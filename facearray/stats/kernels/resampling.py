@@ -345,6 +345,15 @@ class PermutationResult:
         """The smallest p value that could have been found."""
         return 1 / self.n_arrangements if self.exact else 1 / (1 + self.n_arrangements)
 
+    def attrs(self, seed: int) -> dict[str, Any]:
+        """Say how many arrangements there were, as the attributes of a result."""
+        return {
+            "n_permutations": self.n_arrangements,
+            "permutations_exact": int(self.exact),
+            "p_min": self.p_min,
+            "seed": seed,
+        }
+
 
 def permutation_test(
     statistic: Statistic,
