@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
+from facearray.stats.regression.request import counted
 
 if TYPE_CHECKING:
     from facearray.stats.decoding.result import Decoding
@@ -48,8 +49,8 @@ def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
     Parameters
     ----------
     result
-        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features; or
-        from `facearray.stats.decode`.
+        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features; from
+        `facearray.stats.missingness`; or from `facearray.stats.decode`.
     alpha
         Level below which an adjusted p value is significant.
 
@@ -63,7 +64,8 @@ def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
     Raises
     ------
     InputError
-        If ``result`` is not such a result.
+        If ``result`` is not such a result. What describes without a test, as `facearray.stats.summarize` does, has no
+        words but its numbers.
 
     Examples
     --------
@@ -82,18 +84,23 @@ def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
     >>> print(describe(ttest(ds, "condition")).splitlines()[1])
     1 of 1 feature differed at alpha = .05: AU12: difference = 4, 95% CI [1.73, 6.27], t(4.00) = 4.90, ...
     """
-    writers: dict[str, Callable[[Any, float], Iterator[str]]] = {
-        "regress": _regression,
-        "ttest": _ttest,
-        "decode": _decoding,
-    }
     method = result.attrs.get("method")
-    if method not in writers:
-        raise InputError(
-            f"found a result of method {method!r}; expected what one of {', '.join(writers)} returned; "
-            "keep its attributes (xarray.set_options(keep_attrs=True))"
+    if method not in _WRITERS:
+        raise InputError(_not_a_test(method))
+    return "\n".join([*_WRITERS[method](result, alpha), *_context(result)])
+
+
+def _not_a_test(method: object) -> str:
+    expected = f"expected the result of one of {', '.join(_WRITERS)}"
+    if method is None:
+        return (
+            f"found no attribute 'method'; {expected}; what is computed from such a result keeps its attributes with "
+            "xarray.set_options(keep_attrs=True)"
         )
-    return "\n".join([*writers[method](result, alpha), *_context(result)])
+    return (
+        f"found a result of {method}, which is no test to put into words; {expected}; its numbers are in "
+        "result.fex.to_dataframe(), and how they came about is in result.attrs"
+    )
 
 
 def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
@@ -101,36 +108,37 @@ def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     coding = f" ({'; '.join(attrs['coding'])})" if attrs["coding"] else ""
     terms = [str(term) for term in result["term"].to_numpy().ravel() if term != INTERCEPT]
     if "random" in attrs:
-        coding += f" with random intercepts, and slopes of what varies within, of {' and '.join(attrs['random'])}"
-    clusters = f", {attrs['n_clusters']} clusters of {attrs['cluster']}" if "cluster" in attrs else ""
+        coding += f" with random intercepts, and slopes of what varies within, of {_listed(attrs['random'])}"
+    clusters = f", {counted(attrs['n_clusters'], 'cluster')} of {attrs['cluster']}" if "cluster" in attrs else ""
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     yield (
-        f"{_features(result['feature'].size)} regressed on {' and '.join(terms) or 'an intercept'}{coding} by "
-        f"{_model(attrs)} (n = {attrs['n']} {attrs['unit']}s{clusters}; {p_from}, "
-        f"{_CORRECTIONS[attrs['correction']]}; family: {attrs['family']})."
+        f"{_features(result['feature'].size)} regressed on {_listed(terms) or 'an intercept'}{coding} by "
+        f"{_model(attrs)} (n = {counted(attrs['n'], attrs['unit'])}{clusters}; {p_from}, {_correction(attrs)})."
     )
     for line in attrs.get("permutations", []):
         yield f"Permutations of {line}."
     for part in _rows(result, "term"):
         if part["term"].item() != INTERCEPT:
             name = part["term"].item() + _face(part, result)
-            yield _findings(part, alpha, "were related to " + name, "b", "beta", attrs)
+            verbs = f"was related to {name}", f"were related to {name}"
+            yield _findings(part, alpha, verbs, f"a relation to {name}", "b", "beta", attrs)
 
 
 def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
     attrs = result.attrs
     by = f" ({attrs['by']}: {attrs['contrast']})" if "by" in attrs else f" ({attrs['contrast']})"
-    unit = f"{attrs['paired']} pairs" if "paired" in attrs else f"{attrs['unit']}s"
+    unit = f"{attrs['paired']} pair" if "paired" in attrs else str(attrs["unit"])
     permuted = ""
     if attrs["p_from"] == "permutations":
-        kind = "all " if attrs["permutations_exact"] else ""
-        permuted = f" p values are from {kind}{attrs['n_permutations']} permutations."
+        kind = f"all {attrs['n_permutations']}" if attrs["permutations_exact"] else f"{attrs['n_permutations']} random"
+        permuted = f" p values are from {kind} permutations, smallest possible p {attrs['p_min']:.2g}."
     yield (
-        f"{_features(result['feature'].size)} tested by {_TESTS[attrs['test']]}{by} (n = {attrs['n']} {unit}; "
-        f"two-sided, {_CORRECTIONS[attrs['correction']]}; family: {attrs['family']}).{permuted}"
+        f"{_features(result['feature'].size)} tested by {_TESTS[attrs['test']]}{by} (n = "
+        f"{counted(attrs['n'], unit)}; two-sided, {_correction(attrs)}).{permuted}"
     )
     for part in _rows(result, None):
-        yield _findings(part, alpha, "differed" + _face(part, result), "difference", "difference", attrs)
+        face = _face(part, result)
+        yield _findings(part, alpha, (f"differed{face}",) * 2, f"a difference{face}", "difference", "difference", attrs)
 
 
 def _model(attrs: dict[str, Any]) -> str:
@@ -143,9 +151,9 @@ def _model(attrs: dict[str, Any]) -> str:
 def _decoding(result: Decoding, alpha: float) -> Iterator[str]:
     attrs = result.attrs
     classes = f" ({', '.join(attrs['classes'])})" if "classes" in attrs else ""
-    groups = f" in {attrs['n_groups']} groups of {attrs['groups']}" if "groups" in attrs else ""
+    groups = f" in {counted(attrs['n_groups'], 'group')} of {attrs['groups']}" if "groups" in attrs else ""
     yield (
-        f"{attrs['y']}{classes} predicted by {attrs['model']} (n = {attrs['n']} {attrs['unit']}s{groups}; "
+        f"{attrs['y']}{classes} predicted by {attrs['model']} (n = {counted(attrs['n'], attrs['unit'])}{groups}; "
         f"cross-validation: {attrs['cv']}; score: {attrs['scoring']})."
     )
     if "permuted" in attrs:
@@ -153,7 +161,7 @@ def _decoding(result: Decoding, alpha: float) -> Iterator[str]:
         several = f"; adjusted p: largest score of {attrs['family']}" if len(result.feature_sets) > 1 else ""
         yield (
             f"p: share of {kind} permutations of {attrs['y']} {attrs['permuted']} with a score at least as large, "
-            f"smallest possible {attrs['p_min']:.2g}{several}. Significant at alpha = {_decimal(alpha, 2)}: "
+            f"smallest possible {attrs['p_min']:.2g}{several}. Significant at alpha = {_alpha(alpha)}: "
             f"{', '.join(_significant(result, alpha)) or 'none'}."
         )
     for row in result.to_dataframe().to_dict("records"):
@@ -162,14 +170,41 @@ def _decoding(result: Decoding, alpha: float) -> Iterator[str]:
             words.append(_p("p", row["p_value"]))
             if len(result.feature_sets) > 1:
                 words.append(_p("adjusted p", row["p_adjusted"]))
-        n = row["n_features"]
-        yield f"{row['feature_set']} ({n} feature{'s' * (n != 1)}): {', '.join(words)}."
+        yield f"{row['feature_set']} ({counted(row['n_features'], 'feature')}): {', '.join(words)}."
 
 
 def _significant(result: Decoding, alpha: float) -> list[str]:
     if result.p_adjusted is None:
         return []
     return [str(name) for name in result.p_adjusted["feature_set"][(result.p_adjusted <= alpha).to_numpy()].to_numpy()]
+
+
+def _missingness(result: xr.Dataset, alpha: float) -> Iterator[str]:
+    attrs = result.attrs
+    by = str(result["n_units"].dims[0])
+    kind = f"all {attrs['arrangements']}" if attrs["exact"] == "true" else f"{attrs['arrangements']} random"
+    yield (
+        f"Shares of frames with a face compared between the {counted(result.sizes[by], 'value')} of {by} by the sum of "
+        f"squares between groups (n = {counted(attrs['n_units'], attrs['unit'])}; p from {kind} permutations, smallest "
+        f"possible p {attrs['smallest_p']:.2g})."
+    )
+    result = result.expand_dims([] if "face" in result["p"].dims else ["face"])
+    for i in range(result.sizes["face"]):
+        part = result.isel(face=i)
+        shares = [
+            f"{group} = {rate:.3f} ({counted(n, attrs['unit'])})"
+            for group, rate, n in zip(
+                part[by].to_numpy().tolist(),
+                part["detection_rate"].to_numpy().tolist(),
+                part["n_units"].to_numpy().tolist(),
+                strict=True,
+            )
+        ]
+        face = f" (face {i})" if result.sizes["face"] > 1 else ""
+        differed = "differed" if part["p"].item() <= alpha else "did not differ"
+        yield (
+            f"The shares{face} {differed} at alpha = {_alpha(alpha)}: {', '.join(shares)}; {_p('p', part['p'].item())}."
+        )
 
 
 def _features(n: int) -> str:
@@ -190,15 +225,19 @@ def _face(part: xr.Dataset, result: xr.Dataset) -> str:
     return f" (face {part['face'].item()})" if result.sizes.get("face", 1) > 1 else ""
 
 
-def _findings(part: xr.Dataset, alpha: float, verb: str, symbol: str, name: str, attrs: dict[str, Any]) -> str:
+def _findings(
+    part: xr.Dataset, alpha: float, verbs: tuple[str, str], what: str, symbol: str, name: str, attrs: dict[str, Any]
+) -> str:
     significant = part.isel(feature=(part["p_adjusted"] <= alpha).to_numpy())
     tested = int(part["p"].notnull().sum())
+    if not tested:
+        return f"No feature could be tested for {what}."
     sentences = [
         _finding(significant.isel(feature=i), symbol, name, attrs) for i in range(significant.sizes["feature"])
     ]
     found = f": {'; '.join(sentences)}" if sentences else ""
-    features = "feature" if tested == 1 else "features"
-    return f"{len(sentences)} of {tested} {features} {verb} at alpha = {_decimal(alpha, 2)}{found}."
+    verb = verbs[tested > 1 and len(sentences) != 1]
+    return f"{len(sentences)} of {counted(tested, 'feature')} {verb} at alpha = {_alpha(alpha)}{found}."
 
 
 def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> str:
@@ -229,6 +268,21 @@ def _decimal(value: float, digits: int) -> str:
     return f"{value:.{digits}f}".removeprefix("0")
 
 
+def _alpha(alpha: float) -> str:
+    return f"{alpha:g}".removeprefix("0")
+
+
+def _listed(names: Iterable[Any]) -> str:
+    texts = [str(name) for name in names]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def _correction(attrs: dict[str, Any]) -> str:
+    """Write how p was adjusted, and over which family, which a test alone has none of."""
+    family = "" if attrs["correction"] == "none" else f"; family: {attrs['family']}"
+    return _CORRECTIONS[attrs["correction"]] + family
+
+
 def _context(result: xr.Dataset | Decoding) -> Iterator[str]:
     attrs = result.attrs
     yield f"Units: {attrs['population']}."
@@ -236,6 +290,14 @@ def _context(result: xr.Dataset | Decoding) -> Iterator[str]:
         yield f"Seed: {attrs['seed']}."
     if len(attrs["excluded"]):
         yield f"Excluded: {'; '.join(attrs['excluded'])}."
-    for note in attrs["notes"]:
+    for note in attrs.get("notes", ()):
         yield f"Note: {note}."
     yield f"facearray {attrs['facearray_version']}."
+
+
+_WRITERS: dict[str, Callable[[Any, float], Iterator[str]]] = {
+    "decode": _decoding,
+    "missingness": _missingness,
+    "regress": _regression,
+    "ttest": _ttest,
+}

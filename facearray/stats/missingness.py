@@ -135,6 +135,7 @@ def missingness(
         coords={by: (by, groups)} | label_coordinates(ds, "face"),
         attrs=ds.attrs
         | {
+            "method": "missingness",
             "test": "permutation of the sum of squares between groups",
             "arrangements": test.n_arrangements,
             "exact": str(test.exact).lower(),

@@ -123,7 +123,7 @@ def pose_confound(
     result = xr.Dataset(
         {"r": (dims, r), "n": (dims, n.astype(np.intp))},
         coords=label_coordinates(ds, "face", "feature", features=measures) | {"pose": feature_labels(ds, poses)},
-        attrs=ds.attrs | facts | {"level": level, "arguments": arguments},
+        attrs=ds.attrs | facts | {"method": "pose_confound", "level": level, "arguments": arguments},
     )
     if by is None:
         return result

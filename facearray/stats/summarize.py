@@ -159,7 +159,9 @@ def summarize(
         coords={name: (dims, values[rows]) for name, values in coords.items()},
     )
     result = result.assign_coords(_labels(ds, request))
-    return result.assign_attrs(ds.attrs | facts | {"arguments": _arguments(request), "by": by or ""})
+    return result.assign_attrs(
+        ds.attrs | facts | {"method": "summarize", "arguments": _arguments(request), "by": by or ""}
+    )
 
 
 def _names(stats: str | Iterable[str]) -> tuple[str, ...]:

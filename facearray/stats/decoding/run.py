@@ -21,7 +21,7 @@ from facearray.stats.decoding.permutations import (
 from facearray.stats.decoding.request import LEAVE_ONE_GROUP_OUT, Request
 from facearray.stats.decoding.result import Decoding, labelled_outputs
 from facearray.stats.decoding.sample import Sample, check_targets, population_of
-from facearray.stats.regression.request import some
+from facearray.stats.regression.request import counted, some
 from facearray.stats.units import label_coordinates
 
 __all__ = ["run"]
@@ -201,7 +201,7 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
             "permutations_exact": int(null.exact),
             "permuted": null.scheme,
             "p_min": null.p_min,
-            "family": f"the {len(request.sets)} feature sets",
+            "family": f"the {counted(len(request.sets), 'feature set')}",
         }
     return attrs
 

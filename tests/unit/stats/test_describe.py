@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import xarray as xr
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from facearray.errors import InputError
-from facearray.stats.describe import describe
-from facearray.stats.regress import regress
-from facearray.stats.ttest import ttest
+from facearray.stats import (
+    decode,
+    describe,
+    missingness,
+    pose_confound,
+    regress,
+    reliability,
+    split_half,
+    summarize,
+    ttest,
+)
 
 
 @pytest.fixture
@@ -28,7 +40,7 @@ def test_describe__regression_has_statistic_df_p_correction_and_interval(ds):
     text = describe(result)
     assert f"AU12: b = {au12.beta:.3g}, 95% CI [{au12.ci_low:.3g}, {au12.ci_high:.3g}], t(17) = {au12.t:.2f}" in text
     assert "p < .001, adjusted p < .001" in text
-    assert "1 of 2 features were related to arm at alpha = .05" in text
+    assert "1 of 2 features was related to arm at alpha = .05" in text
     assert "(arm: x = -1, y = 1) by ordinary least squares (n = 19 videos; two-sided tests, Holm-corrected" in text
     assert "Excluded: v03" in text
     assert "Units: 19 videos" in text
@@ -47,7 +59,7 @@ def test_describe__every_face_and_term_has_a_line(ds):
 def test_describe__selections_of_a_result(ds):
     result = regress(ds, "arm", "AU12,Yaw")
     one = describe(result.sel(term="arm[T.y]", feature="AU12", face=1))
-    assert "1 of 1 feature were related" in one or "1 of 1 feature" in one
+    assert "1 of 1 feature was related to arm[T.y] at alpha = .05: AU12: b = " in one
     assert "Yaw" not in one
 
 
@@ -60,7 +72,7 @@ def test_describe__clusters_permutations_and_notes(ds):
     assert "Seed: 7." in permuted
     constant = describe(regress(ds, "AU12", "AU12"))
     assert "Note: no residual variance" in constant
-    assert "0 of 0 features" in constant
+    assert "No feature could be tested for a relation to AU12 (face 0)." in constant
 
 
 def test_describe__shares(ds):
@@ -79,14 +91,92 @@ def test_describe__ttest(ds):
     assert f"t({au12.df:.2f}) = {au12.t:.2f}, p < .001, adjusted p < .001, d = {au12.d:.2f}" in text
     paired = describe(ttest(ds, "arm", y="AU12", paired="subject", permutations=3))
     assert "a paired t-test (arm: y - x) (n = 9 subject pairs" in paired
-    assert "p values are from all 512 permutations." in paired
+    assert "p values are from all 512 permutations, smallest possible p 0.002." in paired
     assert "Excluded: v03" in paired
     assert "subject 3: not in both groups" in paired
     assert "a one-sample t-test (mean - 0.5)" in describe(ttest(ds, y="AU12", popmean=0.5))
 
 
+def test_describe__missingness(ds):
+    result = missingness(ds.assign_coords(arm=("video", np.repeat(["x", "y"], [4, 16]))), "arm")
+    first, *faces = describe(result).splitlines()
+    assert first == (
+        "Shares of frames with a face compared between the 2 values of arm by the sum of squares between groups (n = "
+        "20 videos; p from all 4845 permutations, smallest possible p 0.00021)."
+    )
+    rate = result.detection_rate.sel(arm="x").values
+    p = f"{result.p.values[0]:.3f}".removeprefix("0")
+    assert faces[0].startswith(f"The shares (face 0) did not differ at alpha = .05: x = {rate[0]:.3f} (4 videos), y = ")
+    assert faces[0].endswith(f" (16 videos); p = {p}.")
+    assert faces[1].startswith(f"The shares (face 1) did not differ at alpha = .05: x = {rate[1]:.3f} (4 videos), y = ")
+    assert faces[2].startswith("Units: 20 videos of 10 subjects")
+    assert "\nThe shares did not differ" in describe(result.isel(face=1))
+    assert "The shares differed at alpha = 1: " in describe(result.isel(face=[1]), alpha=1)
+
+
+def test_describe__alpha_is_written_as_it_is(ds):
+    assert "at alpha = .001" in describe(ttest(ds, "arm", y="AU12"), alpha=0.001)
+
+
+def _kinds(ds: xr.Dataset) -> Iterator[xr.Dataset]:
+    for cov in ("CR1", "CR3", "wild"):
+        yield regress(ds, "arm", "AU12", cluster="subject", cov=cov, n_draws=99)
+    for y in ("AU12", "AU12,Yaw"):
+        yield regress(ds, "arm", y, correction="holm")
+        yield ttest(ds, "arm", y=y, correction="holm")
+        yield regress(ds, "arm,age,height", y, cluster="subject")
+        yield regress(ds, "arm", y, unit="frame", cluster="subject")
+        yield regress(ds, "arm", y, permutations=9)
+        yield regress(ds, "age", y, random="team")
+        yield ttest(ds, y=y)
+        yield ttest(ds, "arm", y=y, paired="subject", permutations=9)
+        yield missingness(ds, "arm")
+        model = LinearDiscriminantAnalysis()
+        yield decode(ds.drop_isel(video=3).isel(face=0), "arm", y, model=model, cv=3, permutations=9)
+        sets = {"one": y, "other": "happiness"}
+        yield decode(ds.drop_isel(video=3).isel(face=0), "arm", sets, model=model, cv=3, groups="subject")
+
+
+WRONG = (
+    r"\b1 (\w+ )?(features|videos|subjects|pairs|groups|sets|values|clusters)\b",
+    r"\b(1 of \d+ features? were|([02-9]|\d\d+) of \d+ features was)\b",
+    r"\b(nan|None)\b",
+    r"  |\.\.|\( |\band \w+ and\b",
+)
+
+
+@pytest.mark.filterwarnings("ignore:fewer than")
+def test_describe__numbers_agree_with_their_nouns_and_verbs(ds):
+    ds = ds.assign_coords(age=("video", np.arange(20.0) ** 2), height=("video", np.arange(20) % 7))
+    ds = ds.assign_coords(team=("video", np.arange(20) % 4))
+    for result in _kinds(ds):
+        for alpha in (1e-12, 0.05, 1):
+            text = describe(result, alpha=alpha)
+            for wrong in WRONG:
+                assert not re.search(wrong, text), text
+            assert ("family" in text) == (result.attrs.get("correction", "none") != "none") or "score" in text, text
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("summarize", lambda ds: summarize(ds, by="arm")),
+        ("pose_confound", lambda ds: pose_confound(ds, "AU12", pose="Yaw")),
+        ("reliability", lambda ds: reliability(ds, "arm", unit="subject", features="AU12")),
+        ("split_half", lambda ds: split_half(ds, features="AU12")),
+    ],
+)
+def test_describe__what_is_no_test_has_a_table(ds, name, make):
+    result = make(ds)
+    with pytest.raises(InputError, match=f"a result of {name}, which is no test.*result.fex.to_dataframe") as caught:
+        describe(result)
+    assert "keep_attrs" not in str(caught.value)
+    assert len(result.fex.to_dataframe())
+
+
 def test_describe__something_else(ds):
     with pytest.raises(
-        InputError, match="found a result of method None; expected what one of regress, ttest, decode returned"
+        InputError,
+        match="found no attribute 'method'; expected the result of one of decode, missingness, regress, ttest;",
     ):
         describe(ds)
