@@ -88,7 +88,10 @@ class Decoding:
         """(feature_set, feature[, class]) weights of the models fitted to all units, per unit of each feature.
 
         Steps before the model that are linear in the features are taken into account. Of two classes, positive is
-        towards the second. NaN where a feature is not in a set.
+        towards the second.
+
+        Of several sets, ``feature`` is the union of their features, and NaN stands where a feature is not in a set:
+        ``coef.sel(feature_set=name).dropna("feature")`` are those of one set.
 
         Raises
         ------
@@ -104,7 +107,7 @@ class Decoding:
 
         The covariance of a feature with the output over the output's variance (Haufe et al. 2014), in units of the
         feature. Weights cannot be read in this way: a feature without any relation to the target gets weight where it
-        cancels the noise of another.
+        cancels the noise of another. Of several sets, NaN stands where a feature is not in a set, as in `coef`.
 
         Raises
         ------
