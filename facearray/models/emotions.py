@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 import torch
@@ -12,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facearray import assets
-from facearray.errors import InputError
 from facearray.models.convolution import Conv2d, Linear
+from facearray.models.face_api import FaceApiNet
 from facearray.models.geometry import check_landmarks
-from facearray.models.tfjs import Places, read_weights, torch_state
+from facearray.models.tfjs import Places
 from facearray.schema import GROUPS
 
 __all__ = ["INPUT_SIZE", "EmotionNet", "face_squares"]
@@ -24,7 +21,6 @@ __all__ = ["INPUT_SIZE", "EmotionNet", "face_squares"]
 #: Height and width of the network's input.
 INPUT_SIZE = 112
 
-_MEAN_RGB = (122.782, 117.001, 104.298)
 _OUTPUTS = ("neutral", "happiness", "sadness", "anger", "fear", "disgust", "surprise")
 _CHANNELS = (3, 32, 64, 128, 256)
 
@@ -72,7 +68,7 @@ def face_squares(landmarks: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.
     return (low + high) / 2, _PADDING * (high - low).max(axis=1)
 
 
-class EmotionNet(nn.Module):
+class EmotionNet(FaceApiNet):
     """The expression network of face-api.js: four dense blocks of depthwise separable convolutions.
 
     Called with a tensor (n, 3, 112, 112) of faces as :func:`face_squares` frames them, RGB from 0 to 255, it returns a
@@ -94,38 +90,27 @@ class EmotionNet(nn.Module):
     https://github.com/vladmandic/face-api, ``src/faceExpressionNet`` and ``src/faceFeatureExtractor``
     """
 
-    order: Tensor
-    mean: Tensor
+    kind, files, input_size = "expression", "face_expression_model", INPUT_SIZE
 
-    def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        super().__init__()
+    order: Tensor
+
+    def make_layers(self) -> None:
+        """Make the layers, whose weights are filled in afterwards."""
         self.blocks = nn.Sequential(*(_DenseBlock(n_in, n_out) for n_in, n_out in itertools.pairwise(_CHANNELS)))
         self.classifier = Linear(_CHANNELS[-1], len(_OUTPUTS))
         order = [_OUTPUTS.index(name) for name in GROUPS["emotions"].features]
         self.register_buffer("order", torch.tensor(order), persistent=False)
-        self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
-        self.load_state_dict(
-            torch_state(weights, self.state_dict(), _place, kind="expression", model="face_expression_model")
-        )
-        self.eval().requires_grad_(requires_grad=False)
 
-    @classmethod
-    def load(cls) -> Self:
-        """Make the network with its weights, which are fetched where they are not yet there.
-
-        Raises
-        ------
-        AssetError
-            If the files cannot be had, are malformed, or hold another network.
-        """
-        manifest, binary = "face_expression_model-weights_manifest.json", "face_expression_model.bin"
-        return cls(read_weights(assets.path(manifest), assets.path(binary)))
+    @staticmethod
+    def place(name: str) -> tuple[str, tuple[int, ...]]:
+        """Give the name in torch of a weight, and the order in which torch has TensorFlow's axes."""
+        path, _, kind = name.rpartition("/")
+        place, axes = _PLACES.get(kind, (kind, ()))
+        return _CLASSIFIER_PLACES.get(name, (f"{path.replace('dense', 'blocks.').replace('/', '.')}.{place}", axes))
 
     def logits(self, faces: Tensor) -> Tensor:
         """Return the outputs before they become probabilities, in the network's own order."""
-        if faces.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
-            raise InputError(f"found faces of shape {tuple(faces.shape)}; expected (n, 3, {INPUT_SIZE}, {INPUT_SIZE})")
-        features: Tensor = self.blocks((faces - self.mean) / 255)
+        features: Tensor = self.blocks(self.normalized(faces))
         logits: Tensor = self.classifier(features.mean(dim=(2, 3)))
         return logits
 
@@ -175,9 +160,3 @@ _PLACES: Places = {
     "bias": ("filter.bias", (0,)),
 }
 _CLASSIFIER_PLACES: Places = {"fc/weights": ("classifier.weight", (1, 0)), "fc/bias": ("classifier.bias", (0,))}
-
-
-def _place(name: str) -> tuple[str, tuple[int, ...]]:
-    path, _, kind = name.rpartition("/")
-    place, axes = _PLACES.get(kind, (kind, ()))
-    return _CLASSIFIER_PLACES.get(name, (f"{path.replace('dense', 'blocks.').replace('/', '.')}.{place}", axes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Self
 
 import numpy as np
 import torch
@@ -11,11 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from facearray import assets
-from facearray.errors import InputError
 from facearray.models.convolution import Conv2d, Linear
+from facearray.models.face_api import FaceApiNet
 from facearray.models.geometry import check_landmarks
-from facearray.models.tfjs import Places, read_weights, torch_state
+from facearray.models.tfjs import Places
 
 __all__ = ["INPUT_SIZE", "N_COMPONENTS", "IdentityNet", "identity_squares"]
 
@@ -24,8 +22,6 @@ INPUT_SIZE = 150
 
 #: Numbers that a face becomes.
 N_COMPONENTS = 128
-
-_MEAN_RGB = (122.782, 117.001, 104.298)
 
 #: Convolutions of the picture, then residual units: name, channels and whether the unit halves height and width.
 _UNITS = (
@@ -103,7 +99,7 @@ def identity_squares(
     return centre, size, rotation
 
 
-class IdentityNet(nn.Module):
+class IdentityNet(FaceApiNet):
     """The face recognition network of dlib: a residual network of 29 convolutions.
 
     Called with a tensor (n, 3, 150, 150) of faces as :func:`identity_squares` frames them, RGB from 0 to 255, it
@@ -125,10 +121,16 @@ class IdentityNet(nn.Module):
     http://blog.dlib.net/2017/02/high-quality-face-recognition-with-deep.html
     """
 
-    mean: Tensor
+    kind, files, input_size = "identity", "face_recognition_model", INPUT_SIZE
 
     def __init__(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
-        super().__init__()
+        super().__init__(weights)
+        for module in self.modules():
+            if isinstance(module, _Convolution):
+                module.fold()
+
+    def make_layers(self) -> None:
+        """Make the layers, whose weights are filled in afterwards."""
         n_in = 32
         self.conv32_down = _Convolution(3, n_in, 7, stride=2, padding=0)
         units: dict[str, nn.Module] = {}
@@ -137,33 +139,23 @@ class IdentityNet(nn.Module):
             n_in = n_out
         self.units = nn.ModuleDict(units)
         self.fc = Linear(n_in, N_COMPONENTS, bias=False)
-        self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
-        self.load_state_dict(
-            torch_state(weights, self.state_dict(), _place, kind="identity", model="face_recognition_model")
-        )
-        self.eval().requires_grad_(requires_grad=False)
-        for module in self.modules():
-            if isinstance(module, _Convolution):
-                module.fold()
 
-    @classmethod
-    def load(cls) -> Self:
-        """Make the network with its weights, which are fetched where they are not yet there.
-
-        Raises
-        ------
-        AssetError
-            If the files cannot be had, are malformed, or hold another network.
-        """
-        manifest, binary = "face_recognition_model-weights_manifest.json", "face_recognition_model.bin"
-        return cls(read_weights(assets.path(manifest), assets.path(binary)))
+    @staticmethod
+    def place(name: str) -> tuple[str, tuple[int, ...]]:
+        """Give the name in torch of a weight, and the order in which torch has TensorFlow's axes."""
+        if name == "fc":
+            return "fc.weight", (1, 0)
+        *path, module, parameter = ["", *name.split("/")]
+        place, axes = _PLACES.get(f"{module}/{parameter}", (f"{module}.{parameter}", ()))
+        parts = [part for part in path if part]
+        if parts and parts[0] != "conv32_down":
+            parts.insert(0, "units")
+        return ".".join([*parts, place]), axes
 
     def descriptors(self, faces: Tensor) -> Tensor:
         """Return the network's outputs as they are, before they are brought to unit norm."""
-        if faces.shape[1:] != (3, INPUT_SIZE, INPUT_SIZE):
-            raise InputError(f"found faces of shape {tuple(faces.shape)}; expected (n, 3, {INPUT_SIZE}, {INPUT_SIZE})")
         # Another layout in memory means other roundings, and a batch of one face may have either.
-        x = ((faces - self.mean) / 255).contiguous()
+        x = self.normalized(faces).contiguous()
         x = functional.relu(self.conv32_down(x))
         x = functional.max_pool2d(x, 3, 2)
         for unit in self.units.values():
@@ -232,14 +224,3 @@ _PLACES: Places = {
     "scale/weights": ("factor", (0,)),
     "scale/biases": ("offset", (0,)),
 }
-
-
-def _place(name: str) -> tuple[str, tuple[int, ...]]:
-    if name == "fc":
-        return "fc.weight", (1, 0)
-    *path, module, parameter = ["", *name.split("/")]
-    place, axes = _PLACES.get(f"{module}/{parameter}", (f"{module}.{parameter}", ()))
-    parts = [part for part in path if part]
-    if parts and parts[0] != "conv32_down":
-        parts.insert(0, "units")
-    return ".".join([*parts, place]), axes

@@ -1,8 +1,12 @@
-"""Meshes."""
+"""Meshes, and pictures with what other networks say of them."""
 
 from __future__ import annotations
 
+import json
+import runpy
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +26,33 @@ def mirror(asset) -> np.ndarray:
     assert distance.min(axis=1).max() < 1e-4
     # centre of the right iris, its points at the image's right, top, left and bottom; then of the left iris
     return np.concatenate([distance.argmin(axis=1), [473, 476, 475, 474, 477], [468, 471, 470, 469, 472]])
+
+
+@pytest.fixture(scope="session")
+def face_api_reference(asset) -> Callable[[str], tuple[list[dict[str, Any]], Any]]:
+    """Return a function that gives what a network of face-api.js says of pictures, and these as a torch tensor."""
+    import torch
+
+    folder = Path(__file__).parents[2] / "reference"
+    script = runpy.run_path(str(folder / "face_api_nets.py"))
+
+    def reference(kind: str) -> tuple[list[dict[str, Any]], torch.Tensor]:
+        rows = json.loads((folder / f"{kind}_net.json").read_text())
+        inputs = script["inputs"](script["SIZES"][kind])
+        assert list(inputs) == [row["name"] for row in rows]
+        return rows, torch.from_numpy(np.stack(list(inputs.values()))).permute(0, 3, 1, 2).float()
+
+    return reference
+
+
+@pytest.fixture
+def landmarks(asset) -> np.ndarray:
+    """The canonical face, 20 pixels a cm, in the middle of a picture of 640 x 360; no irises."""
+    from facearray.models.geometry import canonical_mesh
+
+    face = np.full((1, 478, 3), np.nan)
+    face[0, :468] = canonical_mesh().vertices * (20, -20, -20) + (320, 180, 0)
+    return face
 
 
 BLENDSHAPES = schema.GROUPS["blendshapes"].features
