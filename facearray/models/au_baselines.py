@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
-from facearray.blocks import real_frame_counts
+from facearray.blocks import iter_blocks, real_frame_counts
 from facearray.errors import InputError
 from facearray.models.au_table import resting_baseline
 from facearray.models.au_terms import Baseline
@@ -143,9 +143,19 @@ def person_baselines(ds: xr.Dataset, person: str) -> Baselines:
         place[code] = len(table)
         table.append(person_baseline(measures, blendshapes))
         kinds.append("person")
-    unknown = np.unique(np.nonzero(codes < 0)[0])
-    notes += [f"{ds['video'].values[i]}: a face without {person!r}" for i in unknown]
+    notes += [f"{ds['video'].values[i]}: a face without {person!r}" for i in _with_unknown(ds, codes)]
     return Baselines(_stacked(table), place[codes], tuple(kinds), tuple(notes))
+
+
+def _with_unknown(ds: xr.Dataset, codes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Videos with a face in a slot of code -1; without tracks nobody knows where faces are, so every slot counts."""
+    videos = np.flatnonzero((codes < 0).any(axis=1))
+    if "track_id" not in ds.coords:
+        return videos
+    unknown = np.zeros(codes.shape, dtype=bool)
+    for block in iter_blocks(ds, variables=("track_id",), videos=videos, copy=False):
+        unknown[block.videos] |= (block.data["track_id"] >= 0).any(axis=1) & (codes[block.videos] < 0)
+    return np.flatnonzero(unknown.any(axis=1))
 
 
 def neutral_baselines(ds: xr.Dataset, neutral: xr.Dataset, person: str) -> Baselines:

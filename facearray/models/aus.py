@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
 
@@ -36,6 +37,9 @@ _FRAMES_A_TASK = 4 * schema.FRAMES_PER_CHUNK
 _BLENDSHAPES = schema.GROUPS["blendshapes"].features
 
 _BASELINES = ("canonical", "person")
+
+#: People whom the warning about those without a baseline of their own names.
+_SHOWN = 20
 
 #: The coordinate that says who is seen, if no other is named.
 _PERSON = "person"
@@ -73,7 +77,8 @@ def action_units(
           person is compared with their own; where not, all are with the median of all frames.
     person
         Coordinate on ``video``, or on ``video`` and ``face``, that says who is seen; needed for
-        ``baseline="person"``. `facearray.tables.join` adds one.
+        ``baseline="person"``. `facearray.tables.join` adds one; where there are embeddings,
+        ``ds.assign_coords(person=ds.fex.identities().person)`` does.
     sides
         Also the subject's sides apart: ``AU12_left``, ``AU12_right``. An estimate of a side has the measures and
         blendshapes of that side and those that have no sides.
@@ -90,6 +95,11 @@ def action_units(
         where a face lacks a point or a blendshape. Dask-backed where ``ds`` is, or where it is read from a store.
         The coordinate ``au_baseline`` on (video, face) and the attributes say what was compared with what:
         ``au_baseline``, and ``au_baseline_fallback``, who was compared with the canonical face instead, and why.
+
+    Warns
+    -----
+    UserWarning
+        With ``baseline="person"``, if somebody is compared with the canonical face instead, naming them.
 
     Raises
     ------
@@ -124,6 +134,12 @@ def action_units(
         texts = dict.fromkeys(chosen.names, f"intensity, 0 to 1: by the map {chosen.sha256[:12]}")
         return _computed(ds, texts, chosen.predict, chosen.attrs, {})
     found = _baselines(ds, baseline, person)
+    if found.notes:
+        warnings.warn(
+            "found too few frames of some people, who are compared with the canonical face instead of their own face "
+            f"at rest: {_some(found.notes)}; the coordinate au_baseline tells them apart",
+            stacklevel=2,
+        )
     columns = _columns(sides=sides, asymmetry=asymmetry)
     parts = PARTS if sides or asymmetry else PARTS[:1]
 
@@ -143,6 +159,11 @@ def action_units(
     kinds = np.array(found.kinds, dtype=np.dtypes.StringDType())[found.codes]
     own = None if set(found.kinds) == {"canonical"} else found.of_faces()
     return _computed(ds, columns, estimate, attrs, {"au_baseline": (("video", "face"), kinds)}, own)
+
+
+def _some(notes: Sequence[str]) -> str:
+    more = f" and {len(notes) - _SHOWN} more, in the attribute au_baseline_fallback" if len(notes) > _SHOWN else ""
+    return "; ".join(notes[:_SHOWN]) + more
 
 
 _MEANINGS = {

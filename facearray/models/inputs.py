@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 
 from facearray import schema
 from facearray.blocks import iter_blocks
-from facearray.errors import InputError, SchemaError, unknown_names
+from facearray.errors import InputError, SchemaError
 from facearray.models.geometry import N_LANDMARKS
 
 __all__ = ["Faces", "check_inputs", "iter_faces", "person_codes"]
 
 _BLENDSHAPES = schema.GROUPS["blendshapes"].features
 _AXES = ["x", "y", "z"]
+
+#: Dims that a coordinate of people may have.
+_DIMS = (("video",), ("video", "face"))
 
 #: Of one block; what is computed from a mesh takes some ten times as much beside it.
 _BLOCK_BYTES = 8 * 2**20
@@ -98,10 +102,9 @@ def person_codes(ds: xr.Dataset, name: str, *, what: str = "person") -> tuple[li
     """
     import pandas as pd
 
-    dims = ds[name].dims if name in ds.coords else None
-    if dims not in (("video",), ("video", "face")):
-        known = [str(other) for other in ds.coords if ds[other].dims in (("video",), ("video", "face"))]
-        raise unknown_names(f"coordinate on video, or on video and face, that says which {what} is seen", [name], known)
+    if name not in ds.coords or ds[name].dims not in _DIMS:
+        raise _unknown_coordinate(ds, name, what)
+    dims = ds[name].dims
     n_faces = ds.sizes["face"]
     if dims == ("video",) and n_faces > 1 and what == "person":
         raise InputError(
@@ -118,6 +121,22 @@ def person_codes(ds: xr.Dataset, name: str, *, what: str = "person") -> tuple[li
     if dims == ("video",):
         found = np.repeat(found[:, None], n_faces, axis=1)
     return [labels[i] for i in order], found
+
+
+def _unknown_coordinate(ds: xr.Dataset, name: str, what: str) -> InputError:
+    expected = f"expected a coordinate on video, or on video and face, that says which {what} is seen"
+    known = sorted({str(other) for other in ds.coords if ds[other].dims in _DIMS} - set(schema.COORDS))
+    if name in ds.coords:
+        found = f"found {name!r} on ({', '.join(map(str, ds[name].dims))})"
+    else:
+        # a name that is merely alike would be taken for who is seen
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        listed = ", ".join(known) or "none"
+        found = f"found no coordinate {name!r} ({f'did you mean {near[0]!r}?' if near else f'there are {listed}'})"
+    remedy = f"join one: ds.fex.join({{'001.mp4': '{what} 1', ...}}, name={name!r})"
+    if what == "person":
+        remedy += "; or, with embeddings, have people told apart: ds.assign_coords(person=ds.fex.identities().person)"
+    return InputError(f"{found}; {expected}; {remedy}")
 
 
 def iter_faces(ds: xr.Dataset, codes: NDArray[np.intp], *, variables: tuple[str, ...] = ()) -> Iterator[Faces]:

@@ -152,7 +152,7 @@ def test_fit__labels_that_cannot_be_used(ds, labels):
         AUMap.fit(ds, labels, n_components=500)
     with pytest.raises(InputError, match="found cv=1"):
         AUMap.fit(ds, labels, cv=1)
-    with pytest.raises(InputError, match=r"unknown coordinate on video, .* that says which group is seen 'team'"):
+    with pytest.raises(InputError, match=r"found no coordinate 'team' .*which group is seen; join one: ds.fex"):
         AUMap.fit(ds, labels, groups="team")
 
 

@@ -190,7 +190,10 @@ def test_action_units__person_is_pooled_over_all_videos(make_faces):
 def test_action_units__people_with_few_frames_are_named(make_faces):
     lengths = (160, 100, 49, 20, 5)
     ds = make_faces(lengths, persons=["anna", "ben", "ben", None, ""], missing=0)
-    found = ds.fex.action_units("person")
+    with pytest.warns(UserWarning, match="compared with the canonical face instead of their own") as caught:
+        found = ds.fex.action_units("person")
+    assert len(caught) == 1
+    assert all(fallback in str(caught[0].message) for fallback in found.attrs["au_baseline_fallback"])
     assert found["au_baseline"].values.ravel().tolist() == ["person", *["canonical"] * 4]
     assert found.attrs["au_baseline_fallback"] == [
         "ben: 149 frames with a face, fewer than 150",
@@ -212,6 +215,16 @@ def test_action_units__people_in_slots(make_faces):
         np.testing.assert_allclose(own, expected, atol=1e-5, err_msg=name)
 
 
+def test_action_units__a_slot_that_nobody_is_in_is_nobody_without_a_baseline(make_faces, recwarn):
+    ds = make_faces((160, 170), n_faces=2, missing=0)
+    ds["features"][1, :, 1], ds["track_id"][1, :, 1] = np.nan, -1
+    who = ds.assign_coords(who=(("video", "face"), [["anna", "ben"], ["ben", ""]]))
+    assert who.fex.action_units("person", person="who").attrs["au_baseline_fallback"] == []
+    assert not recwarn
+    with pytest.warns(UserWarning, match="b.mp4: a face without 'who'"):
+        who.drop_vars("track_id").fex.action_units("person", person="who")
+
+
 def test_action_units__as_many_people_at_a_time_as_fit(make_faces, monkeypatch):
     ds = make_faces((160, 170, 155, 40), persons=["c", "a", "b", "a"])
     expected = ds.fex.action_units("person")["features"].values
@@ -222,8 +235,16 @@ def test_action_units__as_many_people_at_a_time_as_fit(make_faces, monkeypatch):
 
 def test_action_units__who_is_seen_has_to_be_known(make_faces):
     ds = make_faces((4, 3), persons=["anna", "ben"])
-    with pytest.raises(InputError, match=r"unknown coordinate on video.* that says which person is seen 'speaker'"):
+    with pytest.raises(InputError, match=r"found no coordinate 'speaker' \(there are person\).*fex\.join\("):
         ds.fex.action_units("person", person="speaker")
+    with pytest.raises(InputError, match=r"found no coordinate 'persons' \(did you mean 'person'\?\)"):
+        ds.fex.action_units("person", person="persons")
+    phrases = make_faces((4, 3)).assign_coords(phraseN=("video", [1, 2]))
+    with pytest.raises(InputError, match=r"found no coordinate 'person'.*ds\.fex\.identities\(\)\.person") as caught:
+        phrases.fex.action_units("person")
+    assert "did you mean" not in str(caught.value)
+    with pytest.raises(InputError, match=r"found 'timestamp' on \(video, frame\); expected .*which person is seen"):
+        ds.fex.action_units("person", person="timestamp")
     with pytest.raises(InputError, match=r"person='video'.*would take out what the videos differ in"):
         ds.fex.action_units("person", person="video")
     two = make_faces((4, 3), persons=["anna", "ben"], n_faces=2)
