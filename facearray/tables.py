@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray._columns import check_new_names, column_values, missing_form, shown, video_labels
+from facearray._matching import find_column, nearest
 from facearray.errors import InputError, SchemaError, unknown_names
 
 __all__ = ["join"]
@@ -20,6 +21,9 @@ __all__ = ["join"]
 _log = logging.getLogger(__name__)
 
 _ALLOWED = (("video",), ("video", "face"))
+
+#: Missing labels for which near ones are looked for.
+_SUGGESTED = 5
 
 
 def join(
@@ -81,25 +85,66 @@ def join(
     if dims not in _ALLOWED:
         raise InputError(f"found on={on!r}; expected 'video' or ('video', 'face')")
     videos = video_labels(ds)
-    keys, columns = _keys_and_columns(table, dims, key, name, videos)
+    keyed = _keyed(table, dims, key, name)
+    columns = keyed.columns
     if columns.columns.empty:
         raise InputError("found no column beside the key; expected one for every coordinate")
+    rows = _rows_of_labels(ds, keyed, videos, dims)
     check_new_names(ds, list(columns.columns))
-    rows = _rows_of_labels(ds, keys, videos, dims)
     shape = tuple(ds.sizes[dim] for dim in dims)
     return ds.assign_coords(
         {label: (dims, _taken(label, column_values(column), rows).reshape(shape)) for label, column in columns.items()}
     )
 
 
-def _keys_and_columns(
-    table: Any, dims: tuple[str, ...], key: str | Sequence[str] | None, name: str | None, videos: pd.Index
-) -> tuple[pd.Index, pd.DataFrame]:
-    """Find the normalized labels of the rows, and the columns that become coordinates."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Keyed:
+    """A table and its rows' labels.
+
+    Attributes
+    ----------
+    table
+        As it was given.
+    keys
+        Normalized labels of the rows: of videos, or of videos and faces.
+    columns
+        What becomes coordinates.
+    column
+        Name of the column with the videos' labels; None for the index or the keys of a dict.
+    """
+
+    table: Any
+    keys: pd.Index
+    columns: pd.DataFrame
+    column: Any = None
+
+    @property
+    def place(self) -> str:
+        """Where the labels are."""
+        if self.column is not None:
+            return f"the texts of the column {self.column!r}"
+        return f"the {'keys of the dict' if isinstance(self.table, Mapping) else 'labels of the index'}"
+
+    @property
+    def is_numbered(self) -> bool:
+        """Whether the rows have no labels but their numbers from 0."""
+        if self.column is not None or not isinstance(self.table, pd.DataFrame):
+            return False
+        index = self.table.index
+        return isinstance(index, pd.RangeIndex) and index.name is None and index.start == 0
+
+    @property
+    def videos(self) -> pd.Index:
+        """Labels of the rows' videos."""
+        return self.keys if self.keys.nlevels == 1 else self.keys.get_level_values(0)
+
+
+def _keyed(table: Any, dims: tuple[str, ...], key: str | Sequence[str] | None, name: str | None) -> _Keyed:
+    """Find the labels of the rows, and the columns that become coordinates."""
     if isinstance(table, pd.DataFrame):
         if name is not None:
             raise InputError(f"found name={name!r} with a DataFrame; its columns give the names; leave it out")
-        return _of_frame(table, dims, key, videos)
+        return _of_frame(table, dims, key)
     if not isinstance(table, pd.Series | Mapping):
         raise InputError(
             f"found a {type(table).__name__}; expected a DataFrame, a Series or a dict from label to value"
@@ -110,33 +155,20 @@ def _keys_and_columns(
     label = name if name is not None else series.name
     if label is None:
         raise InputError("found no name for the coordinate; expected one; pass name=")
-    return _keys([*_levels(series.index, dims)], dims), pd.DataFrame({label: series.array})
+    return _Keyed(table, _keys([*_levels(series.index, dims)], dims), pd.DataFrame({label: series.array}))
 
 
-def _of_frame(
-    table: pd.DataFrame, dims: tuple[str, ...], key: str | Sequence[str] | None, videos: pd.Index
-) -> tuple[pd.Index, pd.DataFrame]:
+def _of_frame(table: pd.DataFrame, dims: tuple[str, ...], key: str | Sequence[str] | None) -> _Keyed:
     chosen = dims if key is None else (key,) if isinstance(key, str) else tuple(key)
     if len(chosen) != len(dims):
         raise InputError(f"found key={key!r}; expected one column for each of {', '.join(dims)}")
     absent = [column for column in chosen if column not in table.columns]
     if not absent:
-        return _keys([table[column] for column in chosen], dims), table.drop(columns=list(chosen))
+        keys = _keys([table[column] for column in chosen], dims)
+        return _Keyed(table, keys, table.drop(columns=list(chosen)), chosen[0])
     if key is not None:
         raise unknown_names("column of the table", absent, [str(column) for column in table.columns])
-    keys = _keys(_levels(table.index, dims), dims)
-    found = keys if len(dims) == 1 else keys.get_level_values(0)
-    if not found.isin(videos).any():
-        _raise_for_wrong_key(table, videos)
-    return keys, table
-
-
-def _raise_for_wrong_key(table: pd.DataFrame, videos: pd.Index) -> None:
-    holding = [str(c) for c in table.columns if pd.Index(table[c].astype(object).map(str)).isin(videos).any()]
-    remedy = f"pass key={holding[0]!r}" if holding else "name the column with key="
-    raise InputError(
-        f"found no video's label in the table's index; expected labels such as {shown(videos[:3])}; {remedy}"
-    )
+    return _Keyed(table, _keys(_levels(table.index, dims), dims), table)
 
 
 def _levels(index: pd.Index, dims: tuple[str, ...]) -> list[pd.Index]:
@@ -162,10 +194,10 @@ def _keys(levels: Sequence[Any], dims: tuple[str, ...]) -> pd.Index:
 
 
 def _rows_of_labels(
-    ds: xr.Dataset | xr.DataArray, keys: pd.Index, videos: pd.Index, dims: tuple[str, ...]
+    ds: xr.Dataset | xr.DataArray, keyed: _Keyed, videos: pd.Index, dims: tuple[str, ...]
 ) -> NDArray[np.intp]:
     """Row of the table for every label of the Dataset in storage order; -1 for slots that nobody is in."""
-    labels = videos
+    labels, keys = videos, keyed.keys
     if len(dims) == 2:
         if "face" not in ds.dims:
             raise SchemaError("found no dim 'face'; expected one; join persons before faces are selected or averaged")
@@ -181,7 +213,8 @@ def _rows_of_labels(
     missing = labels[~labels.isin(keys)]
     if len(dims) == 2 and len(missing):
         missing = missing[_occupied(ds, missing, videos)]
-    _raise_for_rows(missing, twice, keys[~known])
+    if len(missing) or len(twice):
+        raise _does_not_fit(keyed, missing, twice, keys[~known], videos)
     if n_ignored := int((~known).sum()):
         _log.info("ignored %d of %d rows of the table: they are not about videos of the Dataset", n_ignored, len(keys))
     return rows
@@ -198,28 +231,84 @@ def _occupied(ds: xr.Dataset | xr.DataArray, slots: pd.MultiIndex, videos: pd.In
     return found
 
 
-def _raise_for_rows(missing: pd.Index, twice: pd.Index, others: pd.Index) -> None:
+def _does_not_fit(keyed: _Keyed, missing: pd.Index, twice: pd.Index, others: pd.Index, videos: pd.Index) -> InputError:
+    """Say which labels lack a row or have several, and how the table's keys could become these labels."""
+    nothing = len(keyed.keys) > 0 and not keyed.videos.isin(videos).any()
+    remedy = _remedy(keyed, list(videos), nothing=nothing)
+    candidates = [str(label[0] if isinstance(label, tuple) else label) for label in others]
+    if nothing:
+        other = "name the column with key=" if isinstance(keyed.table, pd.DataFrame) else "correct them"
+        return InputError(
+            f"found no video's label among {keyed.place} ({_few(candidates)}); expected labels such as {_few(videos)}; "
+            + (remedy or other)
+        )
     problems = []
     if len(missing):
-        candidates = [str(label[0] if isinstance(label, tuple) else label) for label in others]
         problems.append(f"no row for {_with_nearest(list(missing), candidates)}")
+    if len(missing) and candidates:
+        problems.append(f"rows about no video of the Dataset: {_few(candidates)}")
     if len(twice):
         problems.append(f"several rows for {shown(sorted(twice))}")
-    if problems:
-        raise InputError(
-            "the table does not fit the Dataset; expected one row for each:\n"
-            + "".join(f"  - {problem}\n" for problem in problems)
-            + "complete or correct the table, or select the videos first: ds.sel(video=...)"
+    return InputError(
+        "the table does not fit the Dataset; expected one row for each:\n"
+        + "".join(f"  - {problem}\n" for problem in problems)
+        + (remedy or "complete or correct the table, or select the videos first: ds.sel(video=...)")
+    )
+
+
+def _remedy(keyed: _Keyed, videos: list[str], *, nothing: bool) -> str:
+    """Say which column has all videos, or how the keys have to be changed to have them; empty if there is no way."""
+    once, table = keyed.keys.nlevels == 1, keyed.table
+    places = {} if keyed.is_numbered else {keyed.column: list(keyed.videos)}
+    if nothing and once and isinstance(table, pd.DataFrame):
+        named = [name for name, dtype in table.dtypes.items() if name not in places and dtype.kind not in "fbmMc"]
+        places |= {name: [str(label) for label in table[name]] for name in named}
+    found = find_column(places, videos, once=once)
+    if found is None:
+        return ""
+    column, conversion = found
+    other = column is not None and column != keyed.column
+    if not conversion.n_steps:
+        return f"pass key={column!r}" if other else ""
+    changes = []
+    if conversion.keys:
+        changes.append(
+            _change_of_keys(table, column, conversion.of_keys)
+            if once or column is not None
+            else f"change the videos' labels in it by lambda name: {conversion.of_keys}"
         )
+    if conversion.labels:
+        changes.append(f"ds = ds.fex.rename_videos(lambda name: {conversion.of_labels})")
+    place = f"the texts of the column {column!r}" if other else keyed.place
+    example = f"{conversion.key_of(videos[0], places[column])!r} for {videos[0]!r}"
+    return f"{place} are those of all {len(videos)} videos, written differently ({example}): {'; '.join(changes)}" + (
+        f", and pass key={column!r}" if other else ""
+    )
+
+
+def _change_of_keys(table: Any, column: Any, code: str) -> str:
+    if column is not None:
+        return f"table[{column!r}] = table[{column!r}].astype(str).map(lambda name: {code})"
+    if isinstance(table, pd.DataFrame | pd.Series):
+        return f"table.index = table.index.astype(str).map(lambda name: {code})"
+    code = code if all(isinstance(name, str) for name in table) else code.replace("name", "str(name)", 1)
+    return f"table = {{{code}: value for name, value in table.items()}}"
+
+
+def _few(labels: Iterable[Any]) -> str:
+    listed = [repr(label) for label in dict.fromkeys(labels)]
+    return ", ".join(listed[:3]) + (f" and {len(listed) - 3} more" if len(listed) > 3 else "")
 
 
 def _with_nearest(labels: list[Any], candidates: list[str]) -> str:
     """Enumerate labels; the first few with the nearest of the labels that nothing was found for."""
-    parts = [repr(label) for label in sorted(labels)]
-    for position, label in enumerate(sorted(labels)[:5]):
-        wanted = str(label[0] if isinstance(label, tuple) else label)
-        if near := difflib.get_close_matches(wanted, dict.fromkeys(candidates[:10_000]), n=1, cutoff=0.85):
-            parts[position] += f" (the table has {near[0]!r})"
+    ordered = sorted(labels)
+    names = [str(label[0] if isinstance(label, tuple) else label) for label in ordered]
+    near = nearest(names[:_SUGGESTED], candidates)
+    parts = [
+        f"{label!r} (the table has {near[name]!r})" if name in near else repr(label)
+        for label, name in zip(ordered, names, strict=True)
+    ]
     return ", ".join(parts[:20]) + (f" and {len(parts) - 20} more" if len(parts) > 20 else "")
 
 

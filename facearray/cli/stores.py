@@ -14,6 +14,7 @@ from facearray.cli.shared import json_option, named_errors, storage_option, stor
 from facearray.errors import InputError, unknown_names
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray as xr
 
 __all__ = ["export", "finalize", "info", "report", "status"]
@@ -146,9 +147,11 @@ def export(
     "--table",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="CSV file with a row a video, whose columns become coordinates.",
+    help="CSV file with a row a video: the label in its column `video` or --key; others become coordinates.",
 )
-@click.option("--key", metavar="COLUMN", help="Column of --table with the labels of the videos; by default video.")
+@click.option(
+    "--key", metavar="COLUMN", help="Column of --table with the labels of the videos (001.mp4); by default video."
+)
 @click.option("--images", is_flag=True, help="Show frames of the videos; pictures of faces are personal data.")
 @storage_option
 @named_errors
@@ -181,6 +184,25 @@ def _joined(ds: xr.Dataset, table: Path, key: str | None) -> xr.Dataset:
 
     column = key or "video"
     rows = pd.read_csv(table, dtype={column: str})
-    if column not in rows.columns:
+    if column not in rows.columns and key is not None:
         raise unknown_names(f"column of {table.name}", [column], [str(name) for name in rows.columns])
+    if column not in rows.columns:
+        raise _no_key(ds, table, pd.read_csv(table, dtype=str))
     return cast("xr.Dataset", join(ds, rows, key=column))
+
+
+def _no_key(ds: xr.Dataset, table: Path, rows: pd.DataFrame) -> InputError:
+    from facearray._matching import find_column
+
+    labels = [str(label) for label in ds["video"].values]
+    found = find_column({name: [str(text) for text in rows[name]] for name in rows.columns}, labels)
+    remedy = "name the column that holds them with --key, or call it video"
+    if found is not None:
+        name, conversion = found
+        text = conversion.key_of(labels[0], map(str, rows[name]))
+        change = f"write them so in the column {name!r}, where {text!r} stands for {labels[0]!r}, and "
+        remedy = f"{change if conversion.n_steps else ''}pass --key {name}"
+    return InputError(
+        f"found no column 'video' in {table.name}, whose columns are {', '.join(rows.columns)}; expected one with the "
+        f"labels of the videos{f', such as {labels[0]!r}' if labels else ''}; {remedy}"
+    )

@@ -305,6 +305,16 @@ def test_report__by_a_column_of_a_table(facearray, make_video, tmp_path):
     assert (result.exit_code, "did you mean 'clip'" in result.stderr) == (2, True)
     result = facearray(*arguments, "--key", "clip", "--by", "modd")
     assert (result.exit_code, "did you mean 'mood'" in result.stderr) == (2, True)
+    result = facearray(*arguments, "--by", "mood")
+    assert result.exit_code == 2
+    assert "found no column 'video' in t.csv, whose columns are clip, mood" in result.stderr
+    assert "such as '0.mkv'; pass --key clip" in result.stderr
+    (tmp_path / "t.csv").write_text("\n".join(["mood,file", *(f"{'ab'[i % 2]},00{i}.mov" for i in range(4))]))
+    result = facearray(*arguments, "--by", "mood")
+    assert "in the column 'file', where '000.mov' stands for '0.mkv', and pass --key file" in result.stderr
+    (tmp_path / "t.csv").write_text("mood\na\n")
+    result = facearray(*arguments, "--by", "mood")
+    assert "name the column that holds them with --key, or call it video" in result.stderr
 
 
 def test_report__key_without_a_table(facearray, make_video, tmp_path):

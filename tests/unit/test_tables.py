@@ -190,6 +190,72 @@ def test_join__says_which_column_is_the_key(ds, table):
         join(ds, table.drop(columns="input"))
 
 
+@pytest.mark.parametrize(
+    ("labels", "keys"),
+    [
+        (LABELS, ["001.csv", "002.csv", "003.csv"]),
+        (LABELS, ["003", "001", "002"]),
+        (LABELS, [1, 2, 3]),
+        (LABELS, ["1.mp4", "02.mp4", "3.mp4"]),
+        (LABELS, ["clips/a/001.csv", "clips/002.csv", "003.mp4"]),
+        (LABELS, ["C:\\clips\\001.MP4", "C:\\clips\\002.MP4", "C:\\clips\\003.mp4"]),
+        (["Anna.mp4", "Ben.avi", "cleo.mp4"], ["anna.csv", "ben.csv", "Cleo.csv"]),
+        (["Anna.mp4", "Ben.mp4", "cleo.mp4"], ["anna.mp4", "ben.mp4", "cleo.mp4"]),
+        (["day1/a.mp4", "day1/b.mp4", "day2/c.mp4"], ["a", "b", "c"]),
+        (["1.mp4", "2.mp4", "10.mp4"], ["01", "02", "10"]),
+        (["a.take2.mp4", "b.take1.mp4", "c.mp4"], ["a.take2", "b.take1", "c"]),
+    ],
+)
+def test_join__says_how_the_keys_become_the_labels(recordings, labels, keys):
+    ds = recordings(dict.fromkeys(labels, 2))
+    frame = pd.DataFrame({"file": keys, "x": [1.5, 2.5, 3.5]})
+    given = (
+        (frame, {"key": "file"}),
+        (frame.assign(other=[3, 3, 4]), {}),
+        (frame.set_index("file"), {}),
+        (frame.set_index("file")["x"], {}),
+        (dict(zip(keys, frame["x"], strict=True)), {"name": "x"}),
+    )
+    for table, arguments in given:
+        with pytest.raises(InputError, match="are those of all 3 videos, written differently") as error:
+            join(ds, table, **arguments)
+        changes = str(error.value).partition("written differently")[2].partition("): ")[2]
+        code, _, key = changes.partition(", and pass key=")
+        scope = {"ds": ds, "table": table.copy()}
+        for line in code.split("; "):
+            exec(line, scope)
+        joined = join(scope["ds"], scope["table"], **arguments, **({"key": "file"} if key else {}))
+        assert sorted(joined["x"].values.tolist()) == [1.5, 2.5, 3.5]
+        assert key == ("'file'" if arguments == {} and isinstance(table, pd.DataFrame) and "file" in table else "")
+
+
+def test_join__shows_the_keys_and_those_that_are_alike(ds):
+    with pytest.raises(InputError) as error:
+        join(ds, {f"{i:03}.csv": i for i in (1, 3, *range(10, 30))}, name="x")
+    assert "found no video's label among the keys of the dict ('001.csv', '003.csv', '010.csv' and 19 more)" in str(
+        error.value
+    )
+    assert "expected labels such as '001.mp4', '002.mp4', '003.mp4'; correct them" in str(error.value)
+    with pytest.raises(InputError) as error:
+        join(ds, {"001.mp4": 1, "a/002.MOV": 2, "33.mp4": 3}, name="x")
+    assert "no row for '002.mp4' (the table has 'a/002.MOV'), '003.mp4'" in str(error.value)
+    assert "rows about no video of the Dataset: 'a/002.MOV', '33.mp4'" in str(error.value)
+
+
+def test_join__says_how_the_keys_of_persons_become_the_labels(ds):
+    roles = {(label.removesuffix(".mp4"), face): face for label in LABELS for face in (0, 1)}
+    with pytest.raises(InputError, match=r"change the videos' labels in it by lambda name: name \+ '.mp4'"):
+        join(ds, roles, on=("video", "face"), name="role")
+    named = {(f"{label}.mp4", face): face for label, face in roles if (label, face) != ("003", 1)}
+    with pytest.raises(InputError, match=r"no row for \('003.mp4', 1\)\ncomplete or correct the table"):
+        join(ds, named, on=("video", "face"), name="role")
+    table = pd.DataFrame([(*key, value) for key, value in roles.items()], columns=["video", "face", "role"])
+    with pytest.raises(
+        InputError, match=r"table\['video'\] = table\['video'\].astype\(str\).map\(lambda name: name \+"
+    ):
+        join(ds, table, on=("video", "face"))
+
+
 @pytest.mark.parametrize("name", ["fps", "features", "frame", "landmarks", "component"])
 def test_join__overwrites_nothing(ds, name):
     with pytest.raises(InputError, match=f"{name}.*(already|data model)"):
