@@ -24,7 +24,8 @@ from facearray.io.layout import Layout, array_attrs
 from facearray.io.lease import Lease
 from facearray.io.location import StoreLike, address
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, natural_key, shortest_ends
-from facearray.io.readers import HEAD_BYTES, READERS, Reader, load_reader
+from facearray.io.readers import READERS, Reader, load_reader
+from facearray.io.readers.recognition import AttributesError, recognize
 from facearray.io.recording import Recording
 from facearray.io.rows import RowWriter
 from facearray.io.store import Store, frame_capacity, open_store
@@ -77,12 +78,15 @@ def read(
         what the file itself calls one (``input`` of py-feat). Rows are sorted naturally by label; a mapping keeps its
         order. Features are the union over all recordings, NaN where one lacks them.
 
-        A file that cannot be read is a row with ``status`` ``"failed"`` and the reason in ``error``.
+        A file that cannot be read is a row with ``status`` ``"failed"`` and the reason in ``error``. A table of
+        attributes, without anything that is of frames, is no recording: it is named in the warning and left out, but
+        for one that a mapping gives a label.
 
     Warns
     -----
     UserWarning
-        If files have faults: those that failed, and what was left out of others, with file, line and column.
+        If files have faults: those that failed or are no recordings, and what was left out of others, with file, line
+        and column.
 
     Raises
     ------
@@ -105,7 +109,7 @@ def read(
     contents = _in_parallel(partial(_content, source=source, keep=store is None), files)
     rows = _rows(contents, keep_order=isinstance(paths, Mapping))
     read_ones = [row.outline for row in rows if row.outline is not None]
-    faults = _faults(contents)
+    faults = _faults(contents, rows)
     if not read_ones:
         raise ReadError("no file can be read:\n" + _listed(faults))
     fps = None if fps is None else float(fps)
@@ -179,6 +183,7 @@ class _Content:
     outlines: dict[str, Outline] = field(default_factory=dict)
     parts: dict[str, list[Recording]] = field(default_factory=dict)
     error: str = ""
+    is_recording: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,27 +231,14 @@ def _content(file: Source, *, source: str, keep: bool) -> _Content:
         if not content.outlines:
             raise ReadError(f"{Path(file.path).name}: found no recording; expected at least one")
     except (FaceArrayError, OSError) as error:
-        return _Content(file, error=str(error))
+        return _Content(file, error=str(error), is_recording=not isinstance(error, AttributesError))
     return content
 
 
 def _reader(file: Source, source: str) -> Reader:
     if not file.exists:
         raise ReadError(f"{file.location}: found no such file")
-    if source != "auto":
-        return load_reader(source)
-    path = Path(file.path)
-    with path.open("rb") as opened:
-        head = opened.read(HEAD_BYTES)
-    if not head.strip():
-        raise ReadError(f"{path.name}: line 1: found an empty file; expected what one of {', '.join(READERS)} writes")
-    found = [name for name in READERS if load_reader(name).sniff(head, path)]
-    if len(found) != 1:
-        what = f"that several tools may have written: {', '.join(found)}" if found else "that no known tool writes"
-        raise ReadError(
-            f"{path.name}: line 1: found a file {what}; expected one of {', '.join(READERS)}; name it with source="
-        )
-    return load_reader(found[0])
+    return load_reader(source) if source != "auto" else recognize(Path(file.path))
 
 
 def _rows(contents: Sequence[_Content], *, keep_order: bool) -> list[_Row]:
@@ -254,7 +246,7 @@ def _rows(contents: Sequence[_Content], *, keep_order: bool) -> list[_Row]:
     if keep_order:
         return [row for content in contents for row in _given_rows(content)]
     places: dict[str, list[tuple[_Content, str]]] = {}
-    for content in contents:
+    for content in (content for content in contents if content.is_recording):
         for name in content.outlines or [""]:
             places.setdefault(_place(content.file, name), []).append((content, name))
     for path in [path for path, rows in places.items() if len(rows) > 1]:
@@ -385,11 +377,12 @@ def _finish(writer: RowWriter, journal: Journal, record: Mapping[str, Any]) -> N
     journal.mark_done(writer.row, record)
 
 
-def _faults(contents: Iterable[_Content]) -> list[str]:
+def _faults(contents: Iterable[_Content], rows: Iterable[_Row]) -> list[str]:
     found: dict[str, None] = {}
+    in_rows = {id(row.content) for row in rows}
     for content in contents:
         if content.error:
-            found[content.error] = None
+            found[content.error if id(content) in in_rows else f"{content.error}; it is left out"] = None
         for outline in content.outlines.values():
             found |= dict.fromkeys(outline.problems)
     return list(found)

@@ -184,7 +184,7 @@ def damaged(name: str, text: str) -> bytes:
         "mixed encodings": "".join(lines).encode() + ",".join([*cells[:-2], "caf\xe9.mp4", "99\n"]).encode("latin-1"),
         "two headers": "".join([lines[0], *lines]).encode(),
         "duplicated frames": "".join([*lines, lines[-1]]).encode(),
-        "unknown": b"a,b\n1,2\n",
+        "unknown": b"timestamp,Smile\n0.1,2\n",
     }[name]
 
 
@@ -221,6 +221,50 @@ def test_read__decimal_commas(study, tmp_path):
     ds = read(tmp_path / "comma.csv")
     xr.testing.assert_equal(ds.drop_vars("source"), read(study / "001.csv").drop_vars("source"))
     assert "Decimal commas are read as points." in json.loads(ds.attrs["options"])["conversions"]
+
+
+ATTRIBUTES = {
+    "clips.csv": "clipN,class,valence\n001,gn,4\n002,bn,1\n",
+    "means.csv": ";mean_AU12;AU12 (mean);n_frames\n001.mp4;0,5;0,25;40\n",
+    "people.txt": 'name\tquote\nann\t"yes, no"\nben\t\n',
+}
+
+
+@pytest.mark.parametrize("in_store", [False, True])
+def test_read__tables_of_attributes_are_no_videos(study, tmp_path, in_store):
+    alone = read(study)
+    for name, text in ATTRIBUTES.items():
+        (study / name).write_text(text)
+    with pytest.warns(UserWarning, match=r"found faults in 3 places") as caught:
+        ds = read(study, store=tmp_path / "s.zarr" if in_store else None)
+    xr.testing.assert_identical(ds.isel(frame=slice(alone.sizes["frame"])).load(), alone)
+    message = str(caught[0].message)
+    assert "clips.csv: line 1: found a table that no known tool writes, columns 'clipN', 'class', 'valence'" in message
+    assert all(f"ds.fex.join(pandas.read_csv({name!r}), key=...); it is left out" in message for name in ATTRIBUTES)
+
+
+def test_read__tables_of_attributes_that_are_asked_for_are_refused(study):
+    (study / "clips.csv").write_text(ATTRIBUTES["clips.csv"])
+    with pytest.raises(ReadError, match=r"no file can be read:\n.*clips\.csv: .*ds\.fex\.join"):
+        read(study / "clips.csv")
+    with pytest.warns(UserWarning, match=r"clips\.csv: .*ds\.fex\.join"):
+        assert list(read([study / "001.csv", study / "clips.csv"]).video.values) == ["001.mp4"]
+    with pytest.warns(UserWarning, match=r"clips\.csv: .*ds\.fex\.join\(.*\)$"):
+        named = read({"a": study / "001.csv", "b": study / "clips.csv"})
+    assert named.status.values.tolist() == ["done", "failed"]
+    with pytest.raises(ReadError, match="found no column 'frame'"):
+        read(study / "clips.csv", source="pyfeat")
+
+
+@needs_news
+def test_read__the_folder_of_a_study_with_its_table():
+    with pytest.warns(UserWarning, match=r"clip_attrs\.csv: line 1: found a table that no known tool writes"):
+        ds = read(NEWS)
+    assert list(ds.video.values) == [f"{i:03}.mp4" for i in range(1, 21)]
+    with pytest.raises(
+        InputError, match=r"texts of the column 'clipN' are those of all 20 videos.*zfill\(3\) \+ '\.mp4'"
+    ):
+        ds.fex.join(pd.read_csv(NEWS / "clip_attrs.csv"))
 
 
 def test_read__nothing_readable_is_an_error(tmp_path):
