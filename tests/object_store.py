@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import re
 import threading
@@ -10,6 +11,8 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from unittest import mock
 
 BUCKET = "study-bucket"
 
@@ -171,6 +174,27 @@ class FaultyProxy:
         self._server.server_close()
 
 
+class _Hasty:
+    """``asyncio``, but with short sleeps."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float, *_: Any) -> None:
+        await asyncio.sleep(seconds / 50)
+
+
+@contextmanager
+def hasty_retries():
+    """Let the client of the object store wait a fiftieth between its attempts, of which there are as many as ever."""
+    hasty = _Hasty()
+    with (
+        mock.patch("aiobotocore.endpoint.AioEndpoint._sleep", lambda _, seconds: hasty.sleep(seconds)),
+        mock.patch("s3fs.core.asyncio", hasty),
+    ):
+        yield
+
+
 @contextmanager
 def object_store(*, secret: str = "wJalrXUtnFEMI/K7MDENG"):
     """Start the server and its proxy; gives the proxy and the storage options that reach it."""
@@ -187,7 +211,8 @@ def object_store(*, secret: str = "wJalrXUtnFEMI/K7MDENG"):
         "config_kwargs": {"read_timeout": 2, "connect_timeout": 2, "retries": {"max_attempts": 3}},
     }
     try:
-        yield proxy, options
+        with hasty_retries():
+            yield proxy, options
     finally:
         proxy.stop()
         server.stop()
