@@ -113,15 +113,10 @@ def heatmap(
     shown_names, shown_labels = [names[i] for i in order], [labels[i] for i in order]
     n, first = len(names), next(iter(values))
     cells = _rectangles if n <= MOST_RECTANGLES else _pixels
-    elements: list[Any] = [
-        look(
-            cells(ordered, shown_names, axes),
-            cmap=_style.COLOUR_MAP,
-            clim=limits,
-            colorbar=True,
-            clabel=colour_label or first,
-        )
-    ]
+    elements: list[Any] = [_nothing(n)]
+    if np.isfinite(ordered[first].astype(np.float64)).any():
+        colours = {"cmap": _style.COLOUR_MAP, "clim": limits, "colorbar": True, "clabel": colour_label or first}
+        elements = [look(cells(ordered, shown_names, axes), **colours)]
     top = n - 0.5
     if tree is not None and len(tree.height):
         top += max(1.0, TREE_SHARE * n)
@@ -150,6 +145,14 @@ def heatmap(
         mpl={"show_frame": False},
         show_legend=False,
     )
+
+
+def _nothing(n: int) -> hv.Rectangles:
+    """Draw cells that are all missing as one area: a colour map needs a value to begin with."""
+    import holoviews as hv
+
+    area = hv.Rectangles([(-0.5, -0.5, n - 0.5, n - 0.5)], ["column", "row", "right", "top"])
+    return look(area, color=_style.PALE, bokeh={"line_color": None}, mpl={"edgecolor": "none"})
 
 
 def _rectangles(values: dict[str, NDArray[Any]], names: Sequence[str], axes: tuple[str, str]) -> hv.Rectangles:

@@ -99,6 +99,9 @@ def _image(
     if limits is None:
         limits = _limits(array, names, values)
     edges = _edges(seconds)
+    if not np.isfinite(values).any():
+        # HoloViews looks for the smallest and the largest value: a column without width, which nobody sees, has one
+        edges, values = np.append(edges, edges[-1]), np.pad(values, ((0, 0), (0, 1)), constant_values=limits[0])
     rows = np.arange(len(names) + 1) - 0.5
     measure = hv.Dimension("value", unit=unit or None)
     # the first feature is on top

@@ -14,6 +14,7 @@ import xarray as xr
 from facearray import plot
 from facearray.errors import InputError
 from facearray.plot import save
+from facearray.plot._matrix import MOST_RECTANGLES
 from facearray.plot._style import short, ticks
 
 FEATURES = ("FaceScore", "Pitch", "Yaw", "AU06", "AU12", "happiness")
@@ -99,7 +100,18 @@ def test_500_videos(made, tmp_path, name):
 def test_nothing_but_missing_values(made, tmp_path, name):
     ds = made(list("abcd"))
     ds = ds.assign(features=ds.features * np.nan, landmarks=ds.landmarks * np.nan)
-    drawn(PICTURES[name](ds), tmp_path, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        drawn(PICTURES[name](ds), tmp_path, name)
+
+
+@pytest.mark.parametrize("n", [3, MOST_RECTANGLES + 1])
+def test_nothing_but_missing_values__of_a_matrix(tmp_path, n):
+    names = [f"{i}.mp4" for i in range(n)]
+    r = xr.Dataset({"r": (("video", "video_other"), np.full((n, n), np.nan))}, {"video": names, "video_other": names})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        drawn(plot.isc(r), tmp_path, "isc")
 
 
 @pytest.mark.parametrize("name", ["bars", "coefficients", "distribution", "embedding"])
