@@ -112,11 +112,16 @@ def heatmap(
     ordered = {key: np.asarray(value)[np.ix_(order, order)] for key, value in values.items()}
     shown_names, shown_labels = [names[i] for i in order], [labels[i] for i in order]
     n, first = len(names), next(iter(values))
-    cells = _rectangles if n <= MOST_RECTANGLES else _pixels
-    elements: list[Any] = [_nothing(n)]
-    if np.isfinite(ordered[first].astype(np.float64)).any():
-        colours = {"cmap": _style.COLOUR_MAP, "clim": limits, "colorbar": True, "clabel": colour_label or first}
-        elements = [look(cells(ordered, shown_names, axes), **colours)]
+    colours: dict[str, Any] = {
+        "cmap": _style.COLOUR_MAP,
+        "clim": limits,
+        "colorbar": True,
+        "clabel": colour_label or first,
+    }
+    if not np.isfinite(ordered[first].astype(np.float64)).any():
+        colours = {"color": _style.PALE}  # a colour map needs a value to begin with
+    cells = _rectangles if n <= MOST_RECTANGLES else _pixels if "cmap" in colours else _area
+    elements: list[Any] = [look(cells(ordered, shown_names, axes), **colours)]
     top = n - 0.5
     if tree is not None and len(tree.height):
         top += max(1.0, TREE_SHARE * n)
@@ -145,14 +150,6 @@ def heatmap(
         mpl={"show_frame": False},
         show_legend=False,
     )
-
-
-def _nothing(n: int) -> hv.Rectangles:
-    """Draw cells that are all missing as one area: a colour map needs a value to begin with."""
-    import holoviews as hv
-
-    area = hv.Rectangles([(-0.5, -0.5, n - 0.5, n - 0.5)], ["column", "row", "right", "top"])
-    return look(area, color=_style.PALE, bokeh={"line_color": None}, mpl={"edgecolor": "none"})
 
 
 def _rectangles(values: dict[str, NDArray[Any]], names: Sequence[str], axes: tuple[str, str]) -> hv.Rectangles:
@@ -192,6 +189,15 @@ def _pixels(values: dict[str, NDArray[Any]], names: Sequence[str], axes: tuple[s
     hover = [("column", "$x{0}"), ("row", "$y{0}"), *((name, _format(name, v)) for name, v in values.items())]
     style: dict[str, Any] = {"clipping_colors": {"NaN": _style.PALE}}
     return look(image, bokeh={"tools": ["hover"], "hover_tooltips": hover, **style}, mpl={"aspect": "auto", **style})
+
+
+def _area(values: dict[str, NDArray[Any]], names: Sequence[str], axes: tuple[str, str]) -> hv.Rectangles:  # noqa: ARG001
+    """Draw many cells that are all missing as one."""
+    import holoviews as hv
+
+    end = len(names) - 0.5
+    area = hv.Rectangles([(-0.5, -0.5, end, end)], ["column", "row", "right", "top"])
+    return look(area, bokeh={"line_color": None}, mpl={"edgecolor": "none"})
 
 
 def _format(name: str, values: NDArray[Any]) -> str:
