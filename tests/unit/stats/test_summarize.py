@@ -116,10 +116,10 @@ def test_summarize__weights(ds):
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     order=st.permutations(range(len(LENGTHS))),
-    chunks=st.none() | st.tuples(st.integers(1, 7), st.integers(1, 44)),
+    chunks=st.none() | st.tuples(st.integers(1, 7), st.integers(5, 44)),
     n_padding=st.integers(0, 44 * 15),
     by=st.sampled_from([None, "video", "condition"]),
     unit=st.sampled_from(["video", "frame"]),
