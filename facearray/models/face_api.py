@@ -24,15 +24,7 @@ _MEAN_RGB = (122.782, 117.001, 104.298)
 class FaceApiNet(nn.Module, ABC):
     """A network of face-api.js for pictures of faces, with its weights and for inference only.
 
-    Parameters
-    ----------
-    weights
-        Arrays by name, as in the network's TensorFlow.js manifest.
-
-    Raises
-    ------
-    AssetError
-        If the weights are not those of this network.
+    ``weights`` are arrays by name, as in the network's TensorFlow.js manifest; AssetError if they are of another one.
     """
 
     #: What the network is called in errors.

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from facearray._words import counted
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
-from facearray.stats.regression.request import counted
 
 if TYPE_CHECKING:
     from facearray.stats.decoding.result import Decoding

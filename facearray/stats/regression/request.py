@@ -14,7 +14,7 @@ from facearray.stats.corrections import METHODS
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Covariance, Estimates, Link, Options
 
-__all__ = ["Fitted", "Request", "check", "check_clusters", "counted", "covariance", "some"]
+__all__ = ["Fitted", "Request", "check", "check_clusters", "covariance", "some"]
 
 COVARIANCES = ("nonrobust", "HC3", "CR1", "CR2", "CR3", "wild")
 CLUSTERED = ("CR1", "CR2", "CR3", "wild")
@@ -166,17 +166,6 @@ def check_clusters(n_clusters: int, cluster: str) -> None:
             f"found {n_clusters} clusters of {cluster!r}; expected at least {FEWEST_CLUSTERS}: with fewer, no standard "
             f"error can be trusted; average within clusters instead (unit={cluster!r})"
         )
-
-
-def counted(n: int, noun: str) -> str:
-    """Write a number of things, one or several.
-
-    Examples
-    --------
-    >>> counted(1, "feature"), counted(20, "feature")
-    ('1 feature', '20 features')
-    """
-    return f"{n} {noun}{'s' * (n != 1)}"
 
 
 def some(names: Iterable[Any]) -> str:

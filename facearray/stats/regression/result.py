@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import counted
 from facearray.stats.corrections import adjust
 from facearray.stats.regression.design import INTERCEPT
 from facearray.stats.regression.estimates import DIFFERENT, FEW_TREATED
-from facearray.stats.regression.request import Fitted, Request, counted, some
+from facearray.stats.regression.request import Fitted, Request, some
 
 __all__ = ["few_treated_note", "result_dataset"]
 
