@@ -174,6 +174,11 @@ class FaultyProxy:
         self._server.server_close()
 
 
+def at_first_attempt(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a client that gives up at the first attempt, for faults that stay anyway."""
+    return options | {"config_kwargs": options["config_kwargs"] | {"retries": {"max_attempts": 0}}}
+
+
 class _Hasty:
     """``asyncio``, but with short sleeps."""
 
