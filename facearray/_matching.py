@@ -155,7 +155,7 @@ def _applied(steps: Iterable[_Step], name: str) -> str:
 def _code(steps: Iterable[_Step]) -> str:
     code = "name"
     for step in steps:
-        code = step.code.format(code)
+        code = step.code.replace("{}", code, 1)
     return code
 
 

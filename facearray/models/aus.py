@@ -136,8 +136,8 @@ def action_units(
     found = _baselines(ds, baseline, person)
     if found.notes:
         warnings.warn(
-            "found too few frames of some people, who are compared with the canonical face instead of their own face "
-            f"at rest: {_some(found.notes)}; the coordinate au_baseline tells them apart",
+            "found no baseline of their own for some people, who are compared with the canonical face instead of their "
+            f"own face at rest: {_some(found.notes)}; the coordinate au_baseline tells them apart",
             stacklevel=2,
         )
     columns = _columns(sides=sides, asymmetry=asymmetry)

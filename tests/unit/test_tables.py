@@ -203,6 +203,7 @@ def test_join__says_which_column_is_the_key(ds, table):
         (["Anna.mp4", "Ben.mp4", "cleo.mp4"], ["anna.mp4", "ben.mp4", "cleo.mp4"]),
         (["day1/a.mp4", "day1/b.mp4", "day2/c.mp4"], ["a", "b", "c"]),
         (["1.mp4", "2.mp4", "10.mp4"], ["01", "02", "10"]),
+        (["1.{}", "2.{}", "3.{}"], ["1", "2", "3"]),
         (["a.take2.mp4", "b.take1.mp4", "c.mp4"], ["a.take2", "b.take1", "c"]),
     ],
 )

@@ -14,8 +14,9 @@ __all__ = ["AttributesError", "recognize"]
 
 #: Columns of tables that have a row a frame, whichever tool wrote them.
 _OF_FRAMES = re.compile(
-    r"frame([ _]?(no|num(ber)?|idx|index|time))?|(video|media)?[ _]?time([ _]?stamp)?([ _(].*)?|au_?\d\d?(_\w+)?"
-    r"|face_?rect\w*|(pose_)?(pitch|yaw|roll)|(\w+_)?[xyz]_\d+",
+    r"frame([ _]?(no|num(ber)?|idx|index|time))?"
+    r"|(video|media)?[ _]?time([ _]?stamp)?[ _]?\(?(m?s|sec(onds)?)?\)?"
+    r"|au_?\d\d?(_\w+)?|face_?rect\w*|(pose_)?(pitch|yaw|roll)|(\w+_)?[xyz]_\d+",
     re.IGNORECASE,
 )
 

@@ -224,7 +224,7 @@ def test_read__decimal_commas(study, tmp_path):
 
 
 ATTRIBUTES = {
-    "clips.csv": "clipN,class,valence\n001,gn,4\n002,bn,1\n",
+    "clips.csv": "clipN,class,valence,time_of_day\n001,gn,4,am\n002,bn,1,pm\n",
     "means.csv": ";mean_AU12;AU12 (mean);n_frames\n001.mp4;0,5;0,25;40\n",
     "people.txt": 'name\tquote\nann\t"yes, no"\nben\t\n',
 }
@@ -254,6 +254,18 @@ def test_read__tables_of_attributes_that_are_asked_for_are_refused(study):
     assert named.status.values.tolist() == ["done", "failed"]
     with pytest.raises(ReadError, match="found no column 'frame'"):
         read(study / "clips.csv", source="pyfeat")
+
+
+@pytest.mark.parametrize(
+    "name", ["Video Time", "timestamp_ms", "time (s)", "Frame", "frame_number", "AU12_r", "mesh_x_3"]
+)
+def test_read__tables_of_frames_that_no_tool_writes_are_failed_videos(study, name):
+    (study / "other.csv").write_text(f"{name},Smile\n0,1\n1,1\n")
+    with pytest.warns(
+        UserWarning, match=r"other\.csv: line 1: found a file that no known tool writes; .*ds\.fex\.join"
+    ):
+        ds = read(study)
+    assert str(ds.status.sel(video="other.csv").values) == "failed"
 
 
 @needs_news
