@@ -324,6 +324,7 @@ class DatasetAccessor(DataArrayAccessor):
         *,
         blocks: str | None = None,
         n_permutations: int = 10000,
+        correction: str | None = None,
         seed: int = 0,
         client: Client | None = None,
     ) -> xr.Dataset:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from facearray._words import counted
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
+from facearray.stats.sentences import courses, measurement
+from facearray.stats.sentences.numbers import CORRECTIONS, counted, listed, p_text
 
 if TYPE_CHECKING:
     from facearray.stats.decoding.result import Decoding
 
 __all__ = ["describe"]
 
-_CORRECTIONS = {
-    "none": "not corrected for the number of features",
-    "bonferroni": "Bonferroni-corrected",
-    "holm": "Holm-corrected",
-    "fdr_bh": "false discovery rate controlled after Benjamini and Hochberg",
-    "fdr_by": "false discovery rate controlled after Benjamini and Yekutieli",
-    "max_t": "family-wise error controlled by the permutation distribution of the largest |t|",
-}
 _COVARIANCES = {
     "nonrobust": "ordinary least squares",
     "HC3": "ordinary least squares with HC3 standard errors",
@@ -43,14 +36,15 @@ _TESTS = {
 }
 
 
-def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
+def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.05) -> str:
     """Put the result of a test into words, as for the results section of a paper.
 
     Parameters
     ----------
     result
-        From `facearray.stats.regress` or `facearray.stats.ttest`, or a selection of its terms, faces and features; from
-        `facearray.stats.missingness`; or from `facearray.stats.decode`.
+        From `facearray.stats.regress`, `facearray.stats.ttest`, `facearray.stats.missingness`, `facearray.stats.isc` or
+        what is computed from it, `facearray.stats.isfc`, `facearray.stats.reliability`, `facearray.stats.split_half` or
+        `facearray.stats.agreement`, or a selection of its terms, faces and features; or from `facearray.stats.decode`.
     alpha
         Level below which an adjusted p value is significant.
 
@@ -58,8 +52,9 @@ def describe(result: xr.Dataset | Decoding, *, alpha: float = 0.05) -> str:
     -------
     str
         What was tested and how; every significant feature with its statistic, degrees of freedom, p, adjusted p,
-        effect and confidence interval, or every feature set with its score, chance level and p; of which population
-        the units are a sample; what was excluded, and what has to be known before the numbers are trusted.
+        effect and confidence interval, every feature set with its score, chance level and p, or every correlation with
+        what it rests on; of which population the units are a sample; what was excluded, and what has to be known before
+        the numbers are trusted.
 
     Raises
     ------
@@ -108,11 +103,11 @@ def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     coding = f" ({'; '.join(attrs['coding'])})" if attrs["coding"] else ""
     terms = [str(term) for term in result["term"].to_numpy().ravel() if term != INTERCEPT]
     if "random" in attrs:
-        coding += f" with random intercepts, and slopes of what varies within, of {_listed(attrs['random'])}"
+        coding += f" with random intercepts, and slopes of what varies within, of {listed(attrs['random'])}"
     clusters = f", {counted(attrs['n_clusters'], 'cluster')} of {attrs['cluster']}" if "cluster" in attrs else ""
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     yield (
-        f"{_features(result['feature'].size)} regressed on {_listed(terms) or 'an intercept'}{coding} by "
+        f"{_features(result['feature'].size)} regressed on {listed(terms) or 'an intercept'}{coding} by "
         f"{_model(attrs)} (n = {counted(attrs['n'], attrs['unit'])}{clusters}; {p_from}, {_correction(attrs)})."
     )
     for line in attrs.get("permutations", []):
@@ -167,9 +162,9 @@ def _decoding(result: Decoding, alpha: float) -> Iterator[str]:
     for row in result.to_dataframe().to_dict("records"):
         words = [f"mean score = {row['score']:.3f}", f"chance = {row['chance']:.3f}"]
         if "p_value" in row:
-            words.append(_p("p", row["p_value"]))
+            words.append(p_text("p", row["p_value"]))
             if len(result.feature_sets) > 1:
-                words.append(_p("adjusted p", row["p_adjusted"]))
+                words.append(p_text("adjusted p", row["p_adjusted"]))
         yield f"{row['feature_set']} ({counted(row['n_features'], 'feature')}): {', '.join(words)}."
 
 
@@ -202,9 +197,8 @@ def _missingness(result: xr.Dataset, alpha: float) -> Iterator[str]:
         ]
         face = f" (face {i})" if result.sizes["face"] > 1 else ""
         differed = "differed" if part["p"].item() <= alpha else "did not differ"
-        yield (
-            f"The shares{face} {differed} at alpha = {_alpha(alpha)}: {', '.join(shares)}; {_p('p', part['p'].item())}."
-        )
+        p = p_text("p", part["p"].item())
+        yield f"The shares{face} {differed} at alpha = {_alpha(alpha)}: {', '.join(shares)}; {p}."
 
 
 def _features(n: int) -> str:
@@ -248,10 +242,10 @@ def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> 
         f"{one['feature'].item()}: {symbol} = {value[name]:.3g}",
         f"{100 * attrs['confidence']:g}% CI [{value['ci_low']:.3g}, {value['ci_high']:.3g}]",
         f"t({df}) = {value['t']:.2f}",
-        _p("p", value["p"]),
+        p_text("p", value["p"]),
     ]
     if attrs["correction"] != "none":
-        words.append(_p("adjusted p", value["p_adjusted"]))
+        words.append(p_text("adjusted p", value["p_adjusted"]))
     if "d" in value:
         words.append(f"d = {value['d']:.2f}")
     if "effect" in value:
@@ -259,45 +253,43 @@ def _finding(one: xr.Dataset, symbol: str, name: str, attrs: dict[str, Any]) -> 
     return ", ".join(words)
 
 
-def _p(name: str, p: float) -> str:
-    return f"{name} < .001" if p < 0.001 else f"{name} = {_decimal(p, 3)}"
-
-
-def _decimal(value: float, digits: int) -> str:
-    """Write a number that cannot exceed 1 without the zero before the point."""
-    return f"{value:.{digits}f}".removeprefix("0")
-
-
 def _alpha(alpha: float) -> str:
     return f"{alpha:g}".removeprefix("0")
-
-
-def _listed(names: Iterable[Any]) -> str:
-    texts = [str(name) for name in names]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
 
 
 def _correction(attrs: dict[str, Any]) -> str:
     """Write how p was adjusted, and over which family, which a test alone has none of."""
     family = "" if attrs["correction"] == "none" else f"; family: {attrs['family']}"
-    return _CORRECTIONS[attrs["correction"]] + family
+    return CORRECTIONS[attrs["correction"]] + family
 
 
-def _context(result: xr.Dataset | Decoding) -> Iterator[str]:
+def _context(result: Any) -> Iterator[str]:
     attrs = result.attrs
-    yield f"Units: {attrs['population']}."
+    if "population" in attrs:
+        yield f"Units: {attrs['population']}."
     if "seed" in attrs:
         yield f"Seed: {attrs['seed']}."
-    if len(attrs["excluded"]):
+    if len(attrs.get("excluded", [])):
         yield f"Excluded: {'; '.join(attrs['excluded'])}."
     for note in attrs.get("notes", ()):
         yield f"Note: {note}."
-    yield f"facearray {attrs['facearray_version']}."
+    if "facearray_version" in attrs:
+        yield f"facearray {attrs['facearray_version']}."
 
 
 _WRITERS: dict[str, Callable[[Any, float], Iterator[str]]] = {
+    "agreement": measurement.agreement,
     "decode": _decoding,
+    "isc": courses.isc,
+    "isc_bootstrap": courses.isc_bootstrap,
+    "isc_difference": courses.isc_difference,
+    "isc_mean": courses.isc_mean,
+    "isc_order": courses.isc_order,
+    "isfc": courses.isfc,
+    "mantel": courses.mantel,
     "missingness": _missingness,
     "regress": _regression,
+    "reliability": measurement.reliability,
+    "split_half": measurement.split_half,
     "ttest": _ttest,
 }

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from facearray.errors import InputError
+from facearray.errors import InputError, unknown_names
+from facearray.stats.corrections import METHODS as CORRECTIONS
+from facearray.stats.corrections import adjust
 from facearray.stats.intersubject.pairs import attrs_of, labelled, matrices_in_order, matrices_of
 from facearray.stats.kernels.comparison import fisher_mean, fisher_z
 from facearray.stats.kernels.matrices import GroupMeans, Resamples, resampled_means
@@ -87,6 +89,7 @@ def isc_difference(
     *,
     blocks: str | None = None,
     n_permutations: int = 10_000,
+    correction: str | None = None,
     seed: int = 0,
     client: Client | None = None,
 ) -> xr.Dataset:
@@ -103,6 +106,9 @@ def isc_difference(
         a condition within people).
     n_permutations
         Draws, where there are more than 200,000 arrangements; with fewer, all are used.
+    correction
+        Of p for the matrices of ``ds``, such as those of several features, within each contrast: ``"bonferroni"``,
+        ``"holm"``, ``"fdr_bh"`` or ``"fdr_by"``; None for none.
     seed
         Of the draws.
     client
@@ -113,12 +119,12 @@ def isc_difference(
     Dataset
         With the dim ``contrast`` in front: ``within - between``, all pairs within groups against all pairs between, and
         for each two groups the mean of one's pairs less that of the other's: ``difference`` of the means of Fisher's z,
-        and ``p``, two-sided.
+        and ``p``, two-sided; with `correction` also ``p_adjusted``.
 
     Raises
     ------
     InputError
-        If there is no such coordinate, or there are no two groups of two videos.
+        If there is no such coordinate or correction, or there are no two groups of two videos.
     SchemaError
         If ``ds`` has no correlations of pairs.
 
@@ -145,6 +151,8 @@ def isc_difference(
     """
     if n_permutations < 1:
         raise InputError(f"found n_permutations={n_permutations}; expected a positive number")
+    if correction not in (None, *CORRECTIONS):
+        raise unknown_names("correction", [str(correction)], CORRECTIONS)
     names, codes = levels(video_coordinate(ds, by))
     in_blocks = None if blocks is None else levels(video_coordinate(ds, blocks))[1]
     used, matrices, others = matrices_in_order(ds, codes >= 0)
@@ -172,17 +180,19 @@ def isc_difference(
     )
     first, second = np.triu_indices(len(names), 1)
     contrasts = ["within - between", *(f"{names[a]} - {names[b]}" for a, b in zip(first, second, strict=True))]
-    coords = {"contrast": contrasts}
+    p = test.p.reshape(differences.shape)
+    found = {"difference": differences, "p": p}
+    if correction is not None:
+        found["p_adjusted"] = np.stack([adjust(family, correction) for family in p])
     return xr.Dataset(
-        {
-            "difference": labelled(differences, others, ("contrast",), coords),
-            "p": labelled(test.p.reshape(differences.shape), others, ("contrast",), coords),
-        },
+        {name: labelled(array, others, ("contrast",), {"contrast": contrasts}) for name, array in found.items()},
         attrs=attrs_of(ds, "isc_difference")
         | {
             "by": by,
             "blocks": blocks or "none",
+            "groups": [f"{name} (n = {count})" for name, count in zip(names.tolist(), size.tolist(), strict=True)],
             "test": "permutation of the groups between videos",
+            "correction": correction or "none",
             "n_videos": len(used),
         }
         | test.attrs(seed),

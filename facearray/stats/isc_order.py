@@ -80,6 +80,7 @@ def isc_order(ds: xr.Dataset, linkage: Linkage = "complete") -> xr.DataArray:
         coords={"video": labels[places]},
         name="order",
         attrs={
+            "method": "isc_order",
             "linkage": linkage,
             "distance": "1 - r",
             "excluded": [f"{label}: no correlation with others" for label in labels[order[left_out]]],

@@ -66,5 +66,5 @@ def labelled(values: NDArray[Any], others: xr.DataArray, dims: tuple[str, ...], 
 
 def attrs_of(ds: xr.Dataset, method: str) -> dict[str, Any]:
     """Say how a result was computed, and of which correlations."""
-    kept = {name: ds.attrs[name] for name in ("excluded", "population") if name in ds.attrs}
+    kept = {name: ds.attrs[name] for name in ("n", "unit", "excluded", "population", "notes") if name in ds.attrs}
     return kept | {"method": method, "of": str(ds.attrs.get("test", "")), "facearray_version": package_version()}

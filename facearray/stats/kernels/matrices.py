@@ -20,6 +20,16 @@ def _off_diagonal(matrices: Array) -> tuple[Array, Array]:
     return np.where(there, matrices, 0.0), there.astype(np.float64)
 
 
+def _own_pairs(parts: Array, member: Array) -> Array:
+    """Sum over the pairs within each group, both ways round: (n_group, m, d) for the members (n_group, n, d)."""
+    return np.stack([np.einsum("mid,id->md", parts @ rows, rows) for rows in member])
+
+
+def _mean(total: Array, n: Array) -> Array:
+    """Divide sums by counts; NaN where there is nothing to count."""
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+
+
 @dataclass(frozen=True, eq=False)
 class GroupMeans:
     """Means of a symmetric matrix within and between groups of its rows.
@@ -36,11 +46,21 @@ class GroupMeans:
     n_groups: int
     _values: Array = field(init=False)
     _there: Array = field(init=False)
+    _patterns: Array = field(init=False)
+    _pattern: NDArray[np.intp] = field(init=False)
 
     def __post_init__(self) -> None:
         values, there = _off_diagonal(self.matrices)
-        object.__setattr__(self, "_values", values)
-        object.__setattr__(self, "_there", there)
+        _, first, pattern = np.unique(
+            there.reshape(len(there), -1).astype(bool), axis=0, return_index=True, return_inverse=True
+        )
+        for name, value in {
+            "_values": values,
+            "_there": there,
+            "_patterns": there[first],
+            "_pattern": pattern.reshape(-1),
+        }.items():
+            object.__setattr__(self, name, value)
 
     def means(self, groups: NDArray[Any]) -> tuple[Array, Array]:
         """Means and counts (d, m, n_group, n_group) of the pairs, for groups (d, n) of the rows; each pair once."""
@@ -56,21 +76,20 @@ class GroupMeans:
         return means, halved
 
     def contrasts(self, groups: NDArray[Any]) -> Array:
-        """Differences (d, n_contrast, m): all pairs within groups less all between, then each two groups' own pairs."""
-        means, counts = self.means(groups)
-        same = np.eye(self.n_groups, dtype=bool)
-        upper = np.triu(np.ones_like(same), 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            within, between = (
-                (np.where(which & (counts > 0), means, 0) * counts * which).sum(axis=(2, 3))
-                / (counts * which).sum(axis=(2, 3))
-                for which in (same, upper)
-            )
-        own = np.einsum("dmgg->dmg", means)
+        """Differences (d, n_contrast, m): all pairs within groups less all between, then each two groups' own pairs.
+
+        Every row has a group.
+        """
+        member = (np.arange(self.n_groups)[:, None, None] == groups.T).astype(np.float64)
+        sums = _own_pairs(self._values, member)
+        # matrices that miss the same pairs, as all do that miss none, share their counts
+        counts = _own_pairs(self._patterns, member)[:, self._pattern]
+        total, n = (part.sum(axis=(1, 2))[:, None] for part in (self._values, self._there))
+        within = _mean(sums.sum(axis=0), counts.sum(axis=0))
+        between = _mean(total - sums.sum(axis=0), n - counts.sum(axis=0))
+        own = _mean(sums, counts)
         first, second = np.triu_indices(self.n_groups, 1)
-        return np.concatenate(
-            [(within - between)[:, None], (own[:, :, first] - own[:, :, second]).swapaxes(1, 2)], axis=1
-        )
+        return np.moveaxis(np.concatenate([(within - between)[None], own[first] - own[second]]), -1, 0)
 
     def __call__(self, arrangements: NDArray[Any]) -> Array:
         """Compute the sizes (d, n_contrast m) of the contrasts; NaN where a group has no pair."""

@@ -119,6 +119,29 @@ def test_isc_difference__order_of_videos_does_not_matter_and_blocks_hold():
     assert not within.p.equals(wanted.p)
 
 
+def test_isc_difference__corrects_for_the_features_within_a_contrast():
+    ds = xr.concat(
+        [random_pairs(seed, 8, "aaaabbbb", n_missing=seed % 2 * 3) for seed in range(4)],
+        pd.Index(["AU01", "AU02", "AU04", "AU05"], name="feature"),
+        data_vars=["r"],
+    )
+    found = isc_difference(ds, "condition", correction="holm")
+    for i in range(4):
+        alone = isc_difference(ds.isel(feature=i), "condition")
+        np.testing.assert_allclose(found.difference.isel(feature=i), alone.difference)
+        np.testing.assert_allclose(found.p.isel(feature=i), alone.p)
+        assert "p_adjusted" not in alone
+    for contrast in found.contrast.values:
+        p = found.p.sel(contrast=contrast).values
+        rank = np.argsort(np.argsort(p))
+        steps = np.sort(p) * np.array([4, 3, 2, 1])
+        np.testing.assert_allclose(
+            found.p_adjusted.sel(contrast=contrast), np.minimum(np.maximum.accumulate(steps), 1)[rank]
+        )
+    with pytest.raises(InputError, match="did you mean 'holm'"):
+        isc_difference(ds, "condition", correction="hol")
+
+
 def test_isc_difference__of_three_groups():
     found = isc_difference(random_pairs(5, 9, "aaabbbccc"), "condition", n_permutations=200)
     assert found.contrast.values.tolist() == ["within - between", "a - b", "a - c", "b - c"]

@@ -1,0 +1,1 @@
+"""Results in words, by what they are about."""
