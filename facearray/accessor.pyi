@@ -88,6 +88,7 @@ class PlotAccessor:
         *,
         feature: str | None = None,
         face: int | None = None,
+        variable: Literal["r", "n", "p"] = "r",
         label: str | None = None,
         linkage: str | None = "complete",
         title: str | None = None,

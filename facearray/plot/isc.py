@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from facearray.errors import InputError, unknown_names
 from facearray.plot import _style
@@ -22,6 +23,7 @@ def isc(
     *,
     feature: str | None = None,
     face: int | None = None,
+    variable: Literal["r", "n", "p"] = "r",
     label: str | None = None,
     linkage: str | None = "complete",
     title: str | None = None,
@@ -35,18 +37,21 @@ def isc(
         null. Hovering shows all of them.
     feature, face
         The one to draw, where there are several.
+    variable
+        What the colours are: ``"r"``, the correlations; ``"n"``, the numbers of shared times; or ``"p"``.
     label
         Coordinate on ``video``, such as ``"condition"``, that stands along the axes instead of the videos' names.
     linkage
-        How clusters are joined, by the distance 1 - r: any method of `scipy.cluster.hierarchy.linkage`. None keeps the
-        order of the videos. Videos that lack a correlation are left out of the clustering and come last.
+        How clusters are joined, by the distance 1 - r whatever the colours are: any method of
+        `scipy.cluster.hierarchy.linkage`. None keeps the order of the videos. Videos that lack a correlation are left
+        out of the clustering and come last.
     title
         Heading; by default the feature.
 
     Returns
     -------
     holoviews.Overlay
-        Colours from -1 to 1; a pair without a correlation is grey.
+        Colours from -1 to 1 for r, from 0 to the largest for n and p; a pair without a correlation is grey.
 
     Raises
     ------
@@ -76,17 +81,25 @@ def isc(
     values: dict[str, Any] = {
         name: result[name].transpose("video", "video_other").compute().to_numpy() for name in variables
     }
+    if variable not in values:
+        raise unknown_names("variable", [str(variable)], variables)
+    drawn = {variable: values[variable]} | values
     names = [str(name) for name in result["video"].to_numpy().tolist()]
     return heatmap(
-        values,
+        drawn,
         names,
         ("video", "video_other"),
         title=title if title is not None else chosen or "inter-video correlation",
-        limits=(-1.0, 1.0),
+        limits=(-1.0, 1.0) if variable == "r" else (0.0, _largest(drawn[variable])),
         labels=_labels(result, label, names),
         tree=cluster(values["r"].astype(np.float64), linkage) if linkage is not None else None,
-        colour_label="r",
+        colour_label={"r": "r", "n": "shared times n", "p": "p"}[variable],
     )
+
+
+def _largest(values: NDArray[Any]) -> float:
+    """Largest value; 1 where there is none above 0."""
+    return float(np.fmax.reduce(values, axis=None, initial=0)) or 1.0
 
 
 def _one_feature(result: xr.Dataset, feature: str | None) -> tuple[xr.Dataset, str]:

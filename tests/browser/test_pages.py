@@ -69,9 +69,25 @@ def test_report__a_menu_shows_another_video(open_page, report):
     title = """return Object.values(Bokeh.index).flatMap((view) => view.model.select
         ? [...view.model.references()].filter((m) => m.type === 'Title').map((m) => m.text) : [])"""
     assert any("0.mp4" in text for text in page.run(title))
-    page.run("""const menu = document.querySelector('[data-choice] select');
+    page.run("""const menu = document.querySelector('[data-choice=course] select');
         menu.value = '3'; menu.dispatchEvent(new Event('change'));""")
     page.wait(title.replace("return ", "return (").rstrip() + ").some((text) => text.includes('3.mp4'))")
+    assert page.complaints() == []
+
+
+def test_report__a_menu_shows_the_correlations_of_another_feature(open_page, report):
+    page = open_page(report, 1600)
+    page.show_all()
+    names = page.run("return [...document.querySelectorAll('[data-choice=correlation] option')].map((o) => o.text)")
+    assert sorted(names) == ["AU06", "AU12", "happiness", "neutral"]
+    said = "return document.querySelector('[data-choice=correlation] .said').textContent.split(':')[0]"
+    assert page.run(said) == names[0]
+    page.run("""const menu = document.querySelector('[data-choice=correlation] select');
+        menu.value = '2'; menu.dispatchEvent(new Event('change'));""")
+    assert page.run(said) == names[2]
+    page.wait(f"""return Object.values(Bokeh.index).flatMap((view) => view.model.select
+        ? [...view.model.references()].filter((m) => m.type === 'Title').map((m) => m.text) : [])
+        .includes({names[2]!r})""")
     assert page.complaints() == []
 
 

@@ -8,8 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 import xarray as xr
 
 from facearray.plot.report.decoding import MODEL, PERMUTATIONS
+from facearray.plot.report.isc import DRAWS, LINKAGE, has_pairs
 from facearray.plot.report.section import details, listing, paragraph, section
 from facearray.plot.report.statistics import CORRECTION, Study
+from facearray.stats.kernels.resampling import MAX_ARRANGEMENTS
 
 __all__ = ["methods"]
 
@@ -42,6 +44,23 @@ def _sentences(study: Study) -> Iterator[str]:
         yield (
             f"Groups were predicted by {MODEL}, in stratified folds of videos that the model had not seen; p values "
             f"are from {PERMUTATIONS} permutations of the groups."
+        )
+    if has_pairs(study):
+        yield from _of_pairs(study)
+
+
+def _of_pairs(study: Study) -> Iterator[str]:
+    yield (
+        "Time courses of the same feature were correlated between all pairs of videos (Pearson's r over the seconds "
+        "that both share; at least 3) and averaged by Fisher's z, with percentile intervals from "
+        f"{DRAWS:,} samples of the videos. The order of the videos in a picture is that of a hierarchical clustering "
+        f"({LINKAGE} linkage of 1 - r)."
+    )
+    if study.by is not None:
+        yield (
+            f"Pairs within levels of {study.by} were compared with pairs between levels by dealing the levels out to "
+            f"the videos anew (all arrangements where they are at most {MAX_ARRANGEMENTS:,}, else {DRAWS:,} random "
+            "ones; two-sided; p values adjusted over features after Benjamini and Hochberg)."
         )
 
 

@@ -15,6 +15,7 @@ from facearray.plot._page import page
 from facearray.plot.report.courses import courses
 from facearray.plot.report.decoding import decoded
 from facearray.plot.report.images import images as face_images
+from facearray.plot.report.isc import correlations
 from facearray.plot.report.methods import methods
 from facearray.plot.report.section import count, paragraph
 from facearray.plot.report.statistics import Study, effects, quality_and_exclusions, summary
@@ -24,12 +25,12 @@ __all__ = ["write_report"]
 
 
 def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None = None, images: bool = False) -> Path:
-    """Write a page on detections: quality, exclusions, summaries, effects, time courses and methods.
+    """Write a page on detections: quality, exclusions, summaries, effects, correlations, time courses and methods.
 
     The page is one file that asks for nothing over a network, and shows no pictures of faces unless it is asked to.
-    Its size is bounded: it has the time courses of the first 20 videos with frames and a table of at most 2,000 videos,
-    failed ones first, and says so where that leaves something out. What these data do not allow, such as a regression
-    of two videos, is named with the reason.
+    Its size is bounded: it has the time courses of the first 20 videos with frames, the correlations of at most 200
+    videos, and a table of at most 2,000 videos, failed ones first, and says so where that leaves something out. What
+    these data do not allow, such as a regression of two videos, is named with the reason.
 
     Parameters
     ----------
@@ -39,8 +40,8 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
         The file to write, usually ``….html``. One that exists is replaced.
     by
         Coordinate on ``video``, such as ``"condition"``: videos are summarized by it, action units are regressed on it,
-        it is predicted from features of videos that the model has not seen, and faces are tested for being lost more
-        often in some groups.
+        it is predicted from features of videos that the model has not seen, correlations of time courses are compared
+        within and between its groups, and faces are tested for being lost more often in some groups.
     images
         Whether to show a frame of each of the first videos whose file is at hand. Pictures of faces are personal data.
 
@@ -81,6 +82,7 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
         summary(study),
         effects(study),
         decoded(study),
+        correlations(study),
         courses(ds, table),
         face_images(ds, table) if images else "",
         methods(study),

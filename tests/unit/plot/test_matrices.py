@@ -59,6 +59,18 @@ def test_isc__keeps_the_order_without_a_linkage(result):
     assert "Segments" not in picture.children
 
 
+def test_isc__colours_may_be_shared_times(result):
+    picture = isc(result, variable="n", linkage=None)
+    cells = picture.Rectangles.I
+    np.testing.assert_array_equal(cells.dimension_values("n"), result.n.values.ravel())
+    assert cells.vdims[0].name == "n"
+    assert hv.Store.lookup_options("bokeh", cells, "plot").kwargs["clim"] == (0, 35)
+    ordered = isc(result, variable="n").Rectangles.I
+    assert ordered.dimension_values("video").tolist() == isc(result).Rectangles.I.dimension_values("video").tolist()
+    with pytest.raises(InputError, match="unknown variable 'p'"):
+        isc(result.drop_vars("p"), variable="p")
+
+
 def test_isc__many_videos_become_pixels():
     n = MOST_RECTANGLES + 50
     r = correlations(n)

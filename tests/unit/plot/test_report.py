@@ -21,6 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from facearray import schema, stats
 from facearray.errors import InputError, SchemaError
 from facearray.plot.report import courses, video_table, videos, write_report
+from facearray.plot.report import isc as isc_part
+from facearray.plot.report.isc import correlations
+from facearray.plot.report.statistics import Study
 
 NAMES = ("FaceScore", "AU01", "AU12", "happiness", "Pitch", "Z")
 LENGTHS = {"a.mp4": 4, "picture.jpg": 1, "broken.mp4": 0, "c.mp4": 3}
@@ -67,8 +70,9 @@ class Page(HTMLParser):
         super().__init__()
         self.addresses: list[str] = []
         self.tags: list[str] = []
-        self.options: list[str] = []
-        self.items: list[dict] = []
+        self.menus: dict[str, list[str]] = {"course": [], "correlation": []}
+        self.scripts: dict[str, list[dict]] = {"course": [], "correlation": []}
+        self._menu = ""
         self.cells: list[str] = []
         self.selected: list[int] = []
         self._in: list[str] = []
@@ -84,26 +88,41 @@ class Page(HTMLParser):
         if fields.get("http-equiv") == "Content-Security-Policy":
             self.policy = fields["content"] or ""
         self.tags.append(tag)
-        if "selected" in fields:
+        self._menu = fields.get("data-choice") or self._menu
+        if "selected" in fields and self._menu == "course":
             self.selected.append(int(fields["value"] or -1))
-        is_course = fields.get("type") == "application/json" and (fields.get("id") or "").startswith("course-")
-        self._in.append("item" if is_course else tag)
+        name = (fields.get("id") or "").split("-")[0]
+        self._in.append(name if fields.get("type") == "application/json" and name in self.scripts else tag)
 
     def handle_endtag(self, tag: str) -> None:
         self._in.append("")
 
     def handle_data(self, data: str) -> None:
         where = self._in[-1] if self._in else ""
-        if where == "item":
-            self.items.append(json.loads(data))
+        if where in self.scripts:
+            self.scripts[where].append(json.loads(data))
         elif where == "option":
-            self.options.append(data)
+            self.menus[self._menu].append(data)
         elif where == "td":
             self.cells.append(data)
         elif where == "h2":
             self.headings.append(data)
-        if where not in ("item", "script", "style"):
+        if where not in (*self.scripts, "script", "style"):
             self.text += data
+
+    @property
+    def options(self) -> list[str]:
+        return self.menus["course"]
+
+    @property
+    def items(self) -> list[dict]:
+        return self.scripts["course"]
+
+
+@pytest.fixture(autouse=True)
+def _one_matrix(monkeypatch) -> None:
+    """Draw the correlations of one feature only, which takes a third of a second each."""
+    monkeypatch.setattr(isc_part, "MAX_PICTURES", 1)
 
 
 @pytest.fixture
@@ -263,6 +282,7 @@ def test_write_report__by_condition_has_the_statistics_of_the_package(study, tmp
         "Summary by condition",
         "Regression on condition",
         "Decoding of condition",
+        "Correlation of time courses by condition",
         "Time courses",
         "Methods",
     ]
@@ -286,11 +306,21 @@ def test_write_report__by_condition_has_the_statistics_of_the_package(study, tmp
     )
     for line in stats.describe(decoding).splitlines():
         assert line in page.text
+    assert "dealing the levels out to the videos anew" in page.text
 
 
 def test_write_report__without_a_coordinate_there_are_no_effects(study, tmp_path):
     page = Page(write_report(study, tmp_path / "r.html").read_text(encoding="utf-8"))
-    assert page.headings == ["Videos", "Quality and exclusions", "Summary", "Time courses", "Methods"]
+    assert page.headings == [
+        "Videos",
+        "Quality and exclusions",
+        "Summary",
+        "Correlation of time courses",
+        "Time courses",
+        "Methods",
+    ]
+    assert "complete linkage of 1 - r" in page.text
+    assert "dealing the levels out" not in page.text
 
 
 def test_write_report__says_what_these_data_do_not_allow(study, tmp_path):
@@ -324,3 +354,85 @@ def test_write_report__pictures_of_faces_only_when_they_are_asked_for(recordings
     np.testing.assert_allclose(np.asarray(shown).mean(axis=(0, 1)), (200, 30, 30), atol=4)
     assert "The files of 1 videos are not here" in page.text
     assert str(tmp_path) not in page.text
+
+
+def rows_of(html: str) -> dict[str, dict[str, str]]:
+    """The only table, by its first column."""
+    (table,) = re.findall(r"<table>.*?</table>", html, re.DOTALL)
+    head, *rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in re.findall(r"<tr>.*?</tr>", table)]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def decimal(value: float) -> str:
+    return f"{value:.3f}".replace("0.", ".", 1)
+
+
+def test_correlations__of_all_pairs_and_within_against_between_conditions(study, monkeypatch):
+    monkeypatch.setattr(isc_part, "MAX_PICTURES", 10)
+    html = correlations(Study.of(study, "condition"))
+    page = Page(html)
+    x = study.features.sel(feature="AU12").isel(face=0).to_pandas().T
+    r, n = x.corr(min_periods=3).to_numpy(), x.notna().astype(int)
+    n = (n.T @ n).to_numpy()
+    i, j = np.triu_indices(12, 1)
+    there = ~np.isnan(r[i, j])
+    z, good = np.arctanh(r[i, j]), np.arange(12) % 2 == 0
+    within = good[i] == good[j]
+    difference = np.nanmean(z[within]) - np.nanmean(z[~within])
+    row = rows_of(html)["AU12"]
+    assert row["mean r"] == decimal(np.tanh(np.nanmean(z)))
+    assert row["within - between (z)"] == decimal(difference)
+    assert row["pairs"] == str(there.sum())
+    assert row["shared times"] == f"{n[i, j][there].min()} to {n[i, j][there].max()}"
+    assert row["fewer than 30"] == str(there.sum())
+    pairs = study.fex.isc(["AU06", "AU12", "happiness"])
+    tested = pairs.fex.isc_difference("condition", correction="fdr_bh").isel(contrast=0)
+    assert [row[name] for name in ("p", "adjusted p")] == [
+        decimal(tested[name].sel(feature="AU12").item()) for name in ("p", "p_adjusted")
+    ]
+    for line in [*stats.describe(tested).splitlines(), *stats.describe(pairs.fex.isc_mean("condition")).splitlines()]:
+        assert line in page.text
+    assert sorted(page.menus["correlation"]) == ["AU06", "AU12", "happiness"]
+    item = page.scripts["correlation"][page.menus["correlation"].index("AU12")]
+    assert item["text"].startswith(f"AU12: mean r = {row['mean r']} ")
+    assert item["text"].endswith(f"{there.sum()} of the pairs fewer than 30.")
+    assert "good" in json.dumps(item["plots"])
+
+
+def test_correlations__of_many_videos_some_are_compared_and_it_says_so(study, monkeypatch):
+    monkeypatch.setattr(isc_part, "MAX_VIDEOS", 6)
+    html = correlations(Study.of(study, "condition"))
+    page = Page(html)
+    assert "6 of 12 videos with frames are compared, chosen evenly from the groups" in page.text
+    assert "bad (n = 3) and good (n = 3)" in page.text
+    assert "Pictures are those of the 1 of 3 features with the largest means." in page.text
+    assert len(page.scripts["correlation"]) == len(page.menus["correlation"]) == 1
+    table = rows_of(html)
+    assert set(table) == {"AU06", "AU12", "happiness"}
+    assert max(table, key=lambda name: float(table[name]["mean r"])) == page.menus["correlation"][0]
+    monkeypatch.setattr(isc_part, "MAX_VALUES", 20 * 5)
+    monkeypatch.setattr(isc_part, "MAX_VIDEOS", 200)
+    assert "5 of 12 videos with frames are compared" in correlations(Study.of(study, None))
+
+
+def test_correlations__two_faces_and_what_does_not_vary(recordings):
+    ds = recordings({"a.mp4": 20, "b.mp4": 20}, n_faces=2, features=("AU06", "AU12"))
+    page = Page(correlations(Study.of(ds, None)))
+    assert "Of each video it is the face in the first slot." in page.text
+    r = stats.isc_mean(ds.isel(face=0).fex.isc("aus")).r
+    best = r.isel(feature=int(r.to_numpy().argmax()))
+    (item,) = page.scripts["correlation"]
+    assert item["text"].startswith(f"{best.feature.item()}: mean r = {decimal(best.item())} ")
+    constant = correlations(Study.of(ds.assign(features=ds.features * 0 + 0.5), None))
+    assert "No two videos share three times over which a feature varies in both." in constant
+    assert correlations(Study.of(ds.isel(video=[0]), None)) == ""
+
+
+def test_correlations__what_these_data_do_not_allow_is_named(recordings):
+    one, two = recordings({"a.mp4": 20}), recordings({"b.mp4": 20}, fps=12.5)
+    html = correlations(Study.of(xr.concat([one, two], "video", data_vars="minimal"), None))
+    assert "A correlation of time courses cannot be computed of these data: found videos with different frame" in html
+    ds = recordings({"a.mp4": 20, "b.mp4": 20, "c.mp4": 20}).assign_coords(condition=("video", list("xxy")))
+    html = correlations(Study.of(ds, "condition"))
+    assert "A comparison of pairs within and between groups of condition cannot be computed of these data" in html
+    assert "adjusted p" not in rows_of(html)["AU12"]
