@@ -19,6 +19,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
     "from_the_code",
+    "pictures",
 ]
 use_study()
 sphinx_gallery_conf = {
