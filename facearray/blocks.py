@@ -363,13 +363,20 @@ def _blocks(
             n_frames = np.full(len(videos[here]), stop - first, dtype=np.intp)
             yield Block(videos[here], n_frames, start, {name: values[here] for name, values in loaded.items()})
         return
-    n_frames, positions = rows.positions(videos, first, stop)
+    # of videos whose real frames begin with the first one here, rows are copied as they are
+    from_first = not rows.scattered and bool((rows.first[videos] <= first).all())
+    if from_first:
+        n_frames, positions = np.maximum(np.minimum(rows.stop[videos], stop) - first, 0), None
+    else:
+        n_frames, positions = rows.positions(videos, first, stop)
     for part in _of_like_length(n_frames, n_cells):
         longest = int(n_frames[part].max())
         padding = np.arange(longest) >= n_frames[part][:, None]
         data = {}
         for name, values in loaded.items():
-            data[name] = values[part[:, None], positions[part, :longest]]
+            data[name] = (
+                values[part, :longest] if positions is None else values[part[:, None], positions[part, :longest]]
+            )
             data[name][padding] = _fill_value(name, values.dtype)
         yield Block(videos[part], n_frames[part], start, data)
 

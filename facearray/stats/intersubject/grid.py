@@ -27,6 +27,9 @@ _SAME_RATE = 0.01
 #: A video is regular if no frame is further from its place than this share of a step.
 _JITTER = 0.25
 
+#: Frames that are looked at together.
+_CELLS = 2**16
+
 _VARIABLE = {"time": "timestamp", "frame": "frame_number"}
 
 
@@ -140,7 +143,12 @@ def _rows(ds: xr.Dataset, align: Align) -> Iterator[tuple[NDArray[np.intp], NDAr
     """Videos, their times or frame numbers (n, n_frame), and how many of them are real."""
     name = _VARIABLE[align]
     for block in iter_blocks(ds, variables=[name], split=False, copy=False):
-        yield block.videos, block.data[name], block.n_frames
+        values = block.data[name]
+        # some at a time, so that what is computed of them stays in the cache of a processor
+        step = max(1, _CELLS // max(1, values.shape[1]))
+        for start in range(0, len(values), step):
+            here = slice(start, start + step)
+            yield block.videos[here], values[here], block.n_frames[here]
 
 
 def _time_grid(ds: xr.Dataset, rate: float | None) -> Grid:
@@ -156,8 +164,8 @@ def _time_grid(ds: xr.Dataset, rate: float | None) -> Grid:
         if unknown:
             continue
         count[videos] = n
-        first[videos] = np.fmin.reduce(times, axis=1)
-        middle[videos] = times.sum(axis=1, where=there) / n
+        first[videos] = np.where(there, times, np.inf).min(axis=1, initial=np.inf)
+        middle[videos] = np.where(there, times, 0).sum(axis=1) / n
         rates[videos], regular[videos] = _rates(times, n)
     if unknown:
         raise SchemaError(
@@ -187,7 +195,8 @@ def _rates(times: NDArray[np.float64], n: NDArray[np.intp]) -> tuple[NDArray[np.
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = span / (n - 1)
         if steps.shape[1]:
-            deviation = np.fmax.reduce(np.abs(steps - mean[:, None]), axis=1, initial=0)
+            away = np.abs(steps - mean[:, None])
+            deviation = np.where(np.isnan(away), 0, away).max(axis=1)
         else:
             deviation = np.zeros(len(n))
         regular = (n == 1) | ((mean > 0) & (deviation <= _JITTER * mean))

@@ -15,8 +15,14 @@ from facearray.stats.kernels.products import Series
 
 __all__ = ["LAZY_BYTES", "is_lazy", "pair_matrix"]
 
-#: Videos along the side of a tile.
+#: Videos along the side of a tile that is computed when it is asked for.
 TILE = 512
+
+#: Videos along the sides of a tile of what is computed at once.
+ROWS, COLUMNS = 256, 2048
+
+#: Rows or columns that are copied at a time, so that they stay in the cache of a processor.
+STRIP = 32
 
 #: Beyond this size of series and results together, tiles are computed when they are asked for.
 LAZY_BYTES = 2**30
@@ -50,33 +56,56 @@ def _pairs(n: int) -> Iterator[tuple[int, int]]:
 def _at_once(ds: xr.Dataset, grid: Grid, features: list[str], comparison: Comparison) -> Found:
     values = load(ds, grid, features)
     n_videos = ds.sizes["video"]
-    # videos of like length together, as no pair is looked at for longer than its shorter video
+    # in the order of their lengths, as no pair is looked at for longer than its shorter video
     order = np.argsort(grid.stop, kind="stable")
-    back = np.argsort(order)
     in_order = bool((order == np.arange(n_videos)).all())
-    tiles = _tiles(n_videos)
-    stops = [grid.take(order[tile]).n_places for tile in tiles]
     n_windows = () if comparison.window is None else (len(list(comparison.windows(grid.n_places))),)
     shape = (*n_windows, n_videos, n_videos)
     found = _empty((len(features), *shape), comparison)
     sorted_ = _empty(shape, comparison)
     for f in range(len(features)):
         target = Found(*(array[f] for array in found)) if in_order else sorted_
-        series = [
-            comparison.prepare(values[f, tile if in_order else order[tile], :stop])
-            for tile, stop in zip(tiles, stops, strict=True)
-        ]
-        for i, j in _pairs(len(tiles)):
-            part = _compare(series[i], None if i == j else series[j], min(stops[i], stops[j]), grid, comparison)
+        series = comparison.prepare(values[f] if in_order else values[f, order])
+        for rows, columns in _wide_tiles(n_videos):
+            stop = int(grid.stop[order[rows]].max())
+            same = columns.start == rows.start
+            part = _compare(_rows(series, rows), None if same else _rows(series, columns), stop, grid, comparison)
             for name in _stored(comparison):
                 whole, tile = getattr(target, name), getattr(part, name)
-                whole[..., tiles[i], tiles[j]] = tile
-                if i != j:
-                    whole[..., tiles[j], tiles[i]] = _mirrored(tile, is_lag=name == "lag")
+                whole[..., rows, columns] = tile
+                if not same:
+                    _write_mirrored(whole[..., columns, rows], tile, is_lag=name == "lag")
         for name in () if in_order else _stored(comparison):
-            for rows in tiles:
-                getattr(found, name)[f][..., order[rows], :] = getattr(sorted_, name)[..., rows, :].take(back, axis=-1)
+            _put_back(getattr(found, name)[f], getattr(sorted_, name), order)
     return found
+
+
+def _wide_tiles(n: int) -> Iterator[tuple[slice, slice]]:
+    """Tiles on and above the diagonal, some rows and many columns, of which products of matrices are made faster."""
+    for start in range(0, n, ROWS):
+        stop = min(start + ROWS, n)
+        yield slice(start, stop), slice(start, stop)
+        for first in range(stop, n, COLUMNS):
+            yield slice(start, stop), slice(first, min(first + COLUMNS, n))
+
+
+def _rows(x: NDArray[np.floating] | Series, rows: slice) -> NDArray[np.floating] | Series:
+    return x.rows(rows) if isinstance(x, Series) else x[rows]
+
+
+def _write_mirrored(whole: NDArray[Any], tile: NDArray[Any], *, is_lag: bool) -> None:
+    """Write a tile across the diagonal, a few columns at a time: each line of memory is read once."""
+    for start in range(0, tile.shape[-1], STRIP):
+        part = slice(start, start + STRIP)
+        whole[..., part, :] = _mirrored(tile[..., part], is_lag=is_lag)
+
+
+def _put_back(whole: NDArray[Any], sorted_: NDArray[Any], order: NDArray[np.intp]) -> None:
+    """Put rows and columns that are in an order into their places."""
+    back = np.argsort(order)
+    for start in range(0, len(order), STRIP):
+        rows = slice(start, start + STRIP)
+        whole[..., order[rows], :] = sorted_[..., rows, :].take(back, axis=-1)
 
 
 def _stored(comparison: Comparison) -> tuple[str, ...]:

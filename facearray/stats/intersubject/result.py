@@ -115,10 +115,10 @@ def _notes(result: xr.Dataset, request: Request) -> list[str]:
     """Say how many correlations rest on few times; of a result that is not computed yet, where to look."""
     if result["n"].chunks is not None:
         return [f"correlations of fewer than {FEW_SAMPLES} shared times are True in few_samples"]
-    few, missing, size = (
-        _count_pairs(array, request.join)
-        for array in (result["few_samples"], result["r"].isnull(), xr.ones_like(result["few_samples"]))
-    )
+    few, missing = (_count_pairs(array, request.join) for array in (result["few_samples"], result["r"].isnull()))
+    size = result["r"].size
+    if request.join == "pairwise":
+        size = size // result.sizes["video"] * (result.sizes["video"] - 1) // 2
     what = "pairs" if request.join == "pairwise" else "videos"
     notes = []
     if few:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,9 @@ _CANCELLED = 1e-6
 
 #: What rounding leaves of the sum of squares of a constant series, as a share of n mean².
 _ROUNDING = 1e-20
+
+#: Pairs whose sums are combined at once: six arrays of them fit into the cache of a processor.
+_STRIP = 2**15
 
 #: Values that are held at once where pairs are computed one by one.
 _CELLS = 2**21
@@ -43,9 +47,23 @@ class Mask:
     squares: Array
 
     @classmethod
-    def of(cls, there: NDArray[np.bool_], values: Array) -> Mask:
-        """Make the mask of standardized values."""
-        return cls(there.astype(np.float64), there.astype(np.float32), values * values)
+    def empty(cls, shape: tuple[int, ...]) -> Mask:
+        """Make room for a mask."""
+        return cls(np.empty(shape), np.empty(shape, dtype=np.float32), np.empty(shape))
+
+    @classmethod
+    def whole(cls, values: Array) -> Mask:
+        """Make the mask of standardized values none of which is missing."""
+        return cls(np.ones(values.shape), np.ones(values.shape, dtype=np.float32), values * values)
+
+    @property
+    def parts(self) -> tuple[Array, NDArray[np.float32], Array]:
+        """All of it."""
+        return self.there, self.counted, self.squares
+
+    def rows(self, rows: slice) -> Mask:
+        """Take those of some series."""
+        return Mask(self.there[..., rows, :], self.counted[..., rows, :], self.squares[..., rows, :])
 
     def until(self, stop: int) -> Mask:
         """Cut behind some time."""
@@ -70,7 +88,11 @@ class Series:
     @property
     def mask(self) -> Mask:
         """What is there, whether or not anything is missing."""
-        return self.gaps or Mask.of(np.ones(self.values.shape, dtype=bool), self.values)
+        return self.gaps or Mask.whole(self.values)
+
+    def rows(self, rows: slice) -> Series:
+        """Take some of the series."""
+        return Series(self.values[..., rows, :], None if self.gaps is None else self.gaps.rows(rows))
 
     def until(self, stop: int) -> Series:
         """Cut behind some time."""
@@ -85,21 +107,40 @@ def standardize(x: NDArray[np.floating]) -> Series:
 
     This is done in float64, so that float32 values with a large mean lose no digits in the products that follow.
     """
-    values = x.astype(np.float64)
-    gaps = np.isnan(values)
-    n: Any = x.shape[-1]
-    is_complete = not gaps.any()
+    n_time = x.shape[-1]
+    is_complete = not np.isnan(x).any()
+    values, mask = np.empty(x.shape), None if is_complete else Mask.empty(x.shape)
+    flat = (math.prod(x.shape[:-1]), n_time)
+    rows = [part.reshape(flat) for part in (x, values, *(mask.parts if mask else ()))]
+    step = max(1, _STRIP // max(1, n_time))
+    # some rows at a time, which stay in the cache of a processor from one step to the next
+    for start in range(0, flat[0], step):
+        of_x, here, *of_mask = (part[start : start + step] for part in rows)
+        here[:] = of_x
+        _standardize(here, *of_mask)
+    return Series(values, mask)
+
+
+def _standardize(
+    values: Array, there: Array | None = None, counted: NDArray[np.float32] | None = None, squares: Array | None = None
+) -> None:
+    """Take means and lengths from rows (n, n_time) in place, and fill the mask of those that miss something."""
+    n: Any = values.shape[-1]
+    gaps = None
     with np.errstate(invalid="ignore", divide="ignore"):
-        if not is_complete:
-            n = n - gaps.sum(axis=-1, keepdims=True)
-            values[gaps] = 0
+        if there is not None and counted is not None:
+            gaps = np.isnan(values)
+            there[:] = counted[:] = ~gaps
+            n = there.sum(axis=-1, keepdims=True)
+            np.copyto(values, 0, where=gaps)
         mean = values.sum(axis=-1, keepdims=True) / n
         values -= mean
-        if not is_complete:
-            values[gaps] = 0
-        square = np.einsum("...t,...t->...", values, values)[..., None]
+        if gaps is not None:
+            np.copyto(values, 0, where=gaps)
+        square = np.einsum("nt,nt->n", values, values)[..., None]
         values *= np.where(square > _ROUNDING * n * mean**2, 1 / np.sqrt(square), np.nan)
-        return Series(values, None if is_complete else Mask.of(~gaps, values))
+        if squares is not None:
+            np.multiply(values, values, out=squares)
 
 
 def products(a: Series, b: Series | None = None) -> tuple[Array, Counts]:
@@ -133,29 +174,57 @@ def products(a: Series, b: Series | None = None) -> tuple[Array, Counts]:
         return np.clip(r, -1, 1, out=r), np.full(r.shape, a.values.shape[-1], dtype=np.int32)
     mask_a = a.mask
     mask_b = mask_a if b is a else b.mask
-    n = np.rint(mask_a.counted @ _turned(mask_b.counted)).astype(np.float64)
-    sum_a, rest_a = a.values @ _turned(mask_b.there), mask_a.squares @ _turned(mask_b.there)
+    n = mask_a.counted @ _turned(mask_b.counted)
+    sum_a, square_a = a.values @ _turned(mask_b.there), mask_a.squares @ _turned(mask_b.there)
     if b is a:
-        sum_b, rest_b = _turned(sum_a), _turned(rest_a).copy()
+        # in rows, as all that follows goes by rows
+        sum_b, square_b = (np.ascontiguousarray(_turned(part)) for part in (sum_a, square_a))
     else:
-        sum_b, rest_b = mask_a.there @ _turned(b.values), mask_a.there @ _turned(mask_b.squares)
+        sum_b, square_b = mask_a.there @ _turned(b.values), mask_a.there @ _turned(mask_b.squares)
+    counts = np.empty(n.shape, dtype=np.int32)
+    step = max(1, _STRIP * r.shape[-2] // max(1, r.size))
+    for start in range(0, r.shape[-2], step):
+        rows = (..., slice(start, start + step), slice(None))
+        doubtful = _combine(*(part[rows] for part in (r, n, sum_a, sum_b, square_a, square_b)))
+        if doubtful is not None:
+            _again(r[rows], a.rows(rows[1]), b, np.nonzero(doubtful))
+        counts[rows] = n[rows]
+    return r, counts
+
+
+def _combine(
+    r: Array, n: NDArray[np.float32], sum_a: Array, sum_b: Array, square_a: Array, square_b: Array
+) -> NDArray[np.bool_] | None:
+    """Make correlations of sums of products, in place; say where rounding may have taken the digits, if anywhere."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        r -= sum_a * sum_b / n
-        doubtful = _subtract(rest_a, sum_a * sum_a / n)
-        doubtful |= _subtract(rest_b, sum_b * sum_b / n)
-        rest_a *= rest_b
-        r /= np.sqrt(rest_a, out=rest_a)
-    r[n < 2] = np.nan
-    doubtful &= n > 1
-    if doubtful.any():
-        _again(r, a, b, np.nonzero(doubtful))
-    return np.clip(r, -1, 1, out=r), n.astype(np.int32)
+        share = 1 / n.astype(np.float64)
+        of_means = np.empty_like(share)
+
+        def product(one: Array, other: Array) -> Array:
+            # the same whichever comes first, so that a matrix of all pairs is symmetric to the last digit
+            np.multiply(one, other, out=of_means)
+            return np.multiply(of_means, share, out=of_means)
+
+        r -= product(sum_a, sum_b)
+        doubtful = _subtract(square_a, product(sum_a, sum_a))
+        doubtful |= _subtract(square_b, product(sum_b, sum_b))
+        square_a *= square_b
+        r /= np.sqrt(square_a, out=square_a)
+    np.clip(r, -1, 1, out=r)
+    few = n < 2
+    if few.any():
+        r[few] = np.nan
+        doubtful &= ~few
+    return doubtful if doubtful.any() else None
 
 
 def _subtract(square: Array, of_mean: Array) -> NDArray[np.bool_]:
     """Take what the mean makes up from sums of squares, in place; and say where rounding may have taken the digits."""
-    doubtful: NDArray[np.bool_] = of_mean >= (1 - _CANCELLED) * square
     square -= of_mean
+    # a sum of squares is 1 at most, so that most of what is small can be told by itself
+    doubtful: NDArray[np.bool_] = square <= _CANCELLED
+    if doubtful.any():
+        doubtful &= _CANCELLED * of_mean >= (1 - _CANCELLED) * square
     return doubtful
 
 

@@ -417,7 +417,8 @@ def test_isc__tiles_are_the_whole(monkeypatch, options):
         times[i, 20 + (7 * i) % 20 :] = np.nan
     ds = courses(values, times)
     whole = isc(ds, ["f0", "f1"], **options)
-    monkeypatch.setattr(matrix, "TILE", 4)
+    for name, size in (("TILE", 4), ("ROWS", 2), ("COLUMNS", 3)):
+        monkeypatch.setattr(matrix, name, size)
     xr.testing.assert_allclose(isc(ds, ["f0", "f1"], **options), whole, rtol=1e-12)
     lazy = isc(ds.chunk(video=2, frame=7), ["f0", "f1"], **options)
     assert lazy.r.chunks is not None
