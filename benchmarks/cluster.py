@@ -13,7 +13,8 @@ line is one JSON object:
 - `overhead_whole`: the same part of the whole command;
 - `limit`: the speedup if with two workers no core were ever idle and no work took longer than with one: cores * seconds
   / processor seconds with one worker, all processes counted. What one worker does beside its thread of torch is what
-  makes it less than two; `cpu_seconds` says how much more the work takes where cores share caches and clock;
+  makes it less than two; `cpu_seconds` says how much more the work takes where cores share caches and clock. Where
+  other programs run, seconds are longer than processor seconds, and it says nothing;
 - `outside_seconds`: the seconds of the whole command before and after the computing.
 
     python -m benchmarks.cluster [--videos 40] [--frames 118] [--rounds 2]
