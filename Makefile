@@ -12,6 +12,9 @@ SHELL := /bin/bash
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
 
+# One process more than the two cores of the smallest machine, because tests of clusters and object stores mostly wait.
+WORKERS := -n 3 --dist worksteal
+
 help:
 	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
 	@echo "make test       the tests (make test-slow: the slow ones too)"
@@ -48,10 +51,10 @@ demo: venv
 	@$(BIN)/facearray demo --output build/demo
 
 test: assets
-	@$(BIN)/pytest -n 2 -q -m "not slow and not browser"
+	@$(BIN)/pytest $(WORKERS) -q -m "not slow and not browser"
 
 test-slow: assets
-	@$(BIN)/pytest -n 2 -q -m "not browser"
+	@$(BIN)/pytest $(WORKERS) -q -m "not browser"
 
 test-browser: venv
 	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || { \
