@@ -27,7 +27,7 @@ def _own_pairs(parts: Array, member: Array) -> Array:
 
 def _mean(total: Array, n: Array) -> Array:
     """Divide sums by counts; NaN where there is nothing to count."""
-    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
+    return np.asarray(np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0))
 
 
 @dataclass(frozen=True, eq=False)
