@@ -32,7 +32,7 @@ MAX_PICTURES, MAX_CELLS = 10, 150_000
 MOST_GROUPS = 4
 
 #: Permutations of the groups, and samples of the videos for intervals.
-DRAWS = 5000
+DRAWS = 2000
 
 LINKAGE = "complete"
 
