@@ -24,7 +24,19 @@ from facearray.errors import AssetError, unknown_names
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ASSETS", "Asset", "Kind", "download", "install", "missing", "path", "pull", "sha256", "status"]
+__all__ = [
+    "ASSETS",
+    "Asset",
+    "Kind",
+    "cache_root",
+    "download",
+    "install",
+    "missing",
+    "path",
+    "pull",
+    "sha256",
+    "status",
+]
 
 #: Seconds to wait for another process that is fetching.
 _LOCK_TIMEOUT = 1800.0
@@ -248,12 +260,16 @@ def _given_folder() -> Path | None:
     return folder
 
 
-def _cache_folder() -> Path:
+def cache_root() -> Path:
+    """Folder below which everything is kept that can be had again: that of ``FACEARRAY_CACHE``, or the user's cache."""
     import platformdirs
 
     chosen = os.environ.get("FACEARRAY_CACHE")
-    root = Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("facearray")
-    return root / "assets"
+    return Path(chosen).expanduser().absolute() if chosen else platformdirs.user_cache_path("facearray")
+
+
+def _cache_folder() -> Path:
+    return cache_root() / "assets"
 
 
 def _problem(asset: Asset, file: Path) -> str:

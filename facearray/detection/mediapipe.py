@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facearray import assets
 from facearray.detection.detector import Faces
-from facearray.detection.devices import resolve_device
+from facearray.detection.devices import resolve_device, resolve_runtime
 from facearray.errors import InputError
 from facearray.schema import GROUPS, feature_names
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from facearray.models.face_finder import Found
 
 __all__ = ["MediaPipeDetector"]
+
+#: Of the method. What computes the networks is added to it, since it changes the last digits.
+VERSION = "2"
 
 #: Faces that go through a network together; more do not fit the processor's cache.
 _FACES_AT_ONCE = 8
@@ -68,44 +71,60 @@ class MediaPipeDetector:
         How many faces of a frame are described, the largest first; None for all. The others are counted. With 1,
         faces that are smaller than the largest are counted by the detector that found it, without a look by the mesh
         network.
+    runtime
+        What computes the networks, as for :func:`facearray.detection.devices.resolve_runtime`.
+    compile
+        Whether torch compiles the networks first, as :mod:`facearray.models.compiled` says.
 
     Raises
     ------
     InputError
-        If there is no such device, or `max_faces` is less than 1.
+        If there is no such device or runtime, torch cannot compile here, or `max_faces` is less than 1.
     AssetError
         If a model file cannot be had.
     """
 
     name = "mediapipe"
-    version = "2"
+    version: str
     features = feature_names("facebox", "poses", "aus", "emotions", "gaze", "blendshapes")
     n_components: int | None
     n_landmarks: int | None
     assets: Mapping[str, str]
 
     def __init__(
-        self, *, device: str = "auto", landmarks: bool = True, embedding: bool = False, max_faces: int | None = 1
+        self,
+        *,
+        device: str = "auto",
+        landmarks: bool = True,
+        embedding: bool = False,
+        max_faces: int | None = 1,
+        runtime: str = "auto",
+        compile: bool = False,  # noqa: A002 - torch's name
     ) -> None:
         from facearray.models.blendshapes import BlendshapeNet
         from facearray.models.emotions import EmotionNet
         from facearray.models.face_finder import FaceFinder
         from facearray.models.geometry import N_LANDMARKS
         from facearray.models.identity import N_COMPONENTS, IdentityNet
+        from facearray.models.runtime import Runtime
 
         if max_faces is not None and max_faces < 1:
             raise InputError(f"found max_faces={max_faces}; expected a whole number of at least 1, or None for all")
         files = _FILES + _IDENTITY_FILES if embedding else _FILES
         assets.pull(files)
         self.device = resolve_device(device)
+        self.runtime = resolve_runtime(runtime, self.device, compile=compile)
+        kind = "compiled" if compile else self.runtime
+        self.version = VERSION if kind == "torch" else f"{VERSION}+{kind}"
         self.n_landmarks = N_LANDMARKS if landmarks else None
         self.n_components = N_COMPONENTS if embedding else None
         self.assets = MappingProxyType({name: assets.sha256(name) for name in files})
         self.max_faces = max_faces
-        self._finder = FaceFinder.load(self.device)
-        self._blendshapes = BlendshapeNet.load(self.device)
-        self._emotions = EmotionNet.load().to(self.device)
-        self._identity = IdentityNet.load().to(self.device) if embedding else None
+        networks = Runtime(kind, self.device)
+        self._finder = FaceFinder.load(networks)
+        self._blendshapes = BlendshapeNet.load(networks)
+        self._emotions = EmotionNet.load(networks)
+        self._identity = IdentityNet.load(networks) if embedding else None
 
     def __call__(self, frames: NDArray[np.uint8]) -> Faces:
         """Describe the faces of each (height, width, 3) RGB frame.

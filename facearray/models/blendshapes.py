@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facearray import assets
 from facearray.models.bundle import read_member
-from facearray.models.tflite import TFLiteGraph, load_tflite
+from facearray.models.runtime import TORCH, Graph, Runtime
 
 __all__ = ["BlendshapeNet"]
 
@@ -34,18 +34,20 @@ class BlendshapeNet:
     ----------
     graph
         The network.
+    device
+        Where it is.
 
     References
     ----------
     Grishchenko et al. (2023). Blendshapes GHUM: Real-time Monocular Facial Blendshape Prediction. arXiv:2309.05782
     """
 
-    def __init__(self, graph: TFLiteGraph) -> None:
+    def __init__(self, graph: Graph, device: str = "cpu") -> None:
         self._graph = graph
-        self._device = next(graph.buffers()).device
+        self._device = device
 
     @classmethod
-    def load(cls, device: torch.device | str = "cpu") -> Self:
+    def load(cls, runtime: Runtime = TORCH) -> Self:
         """Make the network with its weights.
 
         Raises
@@ -53,7 +55,8 @@ class BlendshapeNet:
         AssetError
             If the file cannot be had or is malformed.
         """
-        return cls(load_tflite(read_member(assets.path("face_landmarker.task"), _MEMBER), _MEMBER).to(device))
+        graph = runtime.graph(read_member(assets.path("face_landmarker.task"), _MEMBER), _MEMBER)
+        return cls(graph, runtime.device)
 
     def __call__(self, landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
         """Estimate the (n, 52) blendshapes, 0 to 1, of faces with (n, 478, 3) points in pixels."""

@@ -33,7 +33,8 @@ def convolve(
     x, weight, bias, stride, padding, dilation, groups
         As for :func:`torch.conv2d`.
     """
-    if x.device.type == "cpu" and _HAS_ONEDNN:
+    # A compiled network has one size of batch, and torch's compiler fuses what it knows only.
+    if x.device.type == "cpu" and _HAS_ONEDNN and not torch.compiler.is_compiling():
         result: Tensor = torch.ops.aten.mkldnn_convolution(x, weight, bias, padding, stride, dilation, groups)
         return result
     return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)

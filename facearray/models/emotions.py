@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from facearray.models.convolution import Conv2d, Linear
 from facearray.models.face_api import FaceApiNet
 from facearray.models.geometry import check_landmarks
 from facearray.models.tfjs import Places
+from facearray.models.tflite_writer import GraphWriter
 from facearray.schema import GROUPS
 
 __all__ = ["INPUT_SIZE", "EmotionNet", "face_squares"]
@@ -110,9 +113,26 @@ class EmotionNet(FaceApiNet):
 
     def logits(self, faces: Tensor) -> Tensor:
         """Return the outputs before they become probabilities, in the network's own order."""
-        features: Tensor = self.blocks(self.normalized(faces))
+        return self.outputs(faces)
+
+    def by_torch(self, faces: Tensor) -> Tensor:
+        """Compute the logits (n, 7) of normalized pictures."""
+        features: Tensor = self.blocks(faces)
         logits: Tensor = self.classifier(features.mean(dim=(2, 3)))
         return logits
+
+    def tflite(self) -> bytes:
+        """Write the same as a TFLite file, from normalized pictures (112, 112, 3)."""
+        graph = GraphWriter()
+        first = graph.input(INPUT_SIZE, INPUT_SIZE, 3)
+        x = first
+        for block in cast("Iterable[_DenseBlock]", self.blocks):
+            total = x = block.conv0.write(graph, x, relu=True)
+            for conv in (block.conv1, block.conv2, block.conv3):
+                total = graph.add(total, conv.write(graph, x))
+                x = graph.relu(total)
+        weight, bias = self.classifier.weight.numpy()[:, :, None, None], self.classifier.bias.numpy()
+        return graph.finish(graph.convolve(graph.mean(x), weight, bias))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return the probabilities of the seven expressions."""
@@ -125,6 +145,7 @@ class _Convolution(nn.Module):
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
         separable = n_in != _CHANNELS[0]
+        self.stride = stride
         # TensorFlow pads an even size below and to the right only when the stride is 2
         self.padding = (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1)
         self.depthwise = Conv2d(n_in, n_in, 3, stride, groups=n_in, bias=False) if separable else nn.Identity()
@@ -133,6 +154,13 @@ class _Convolution(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.filter(self.depthwise(functional.pad(x, self.padding)))
         return y
+
+    def write(self, graph: GraphWriter, x: int, *, relu: bool = False) -> int:
+        """Write it into a TFLite graph."""
+        bias: Tensor = self.filter.bias  # type: ignore[assignment]
+        if isinstance(self.depthwise, Conv2d):
+            x = graph.convolve(x, self.depthwise.weight.numpy(), stride=self.stride, depthwise=True)
+        return graph.convolve(x, self.filter.weight.numpy(), bias.numpy(), stride=self.filter.stride[0], relu=relu)
 
 
 class _DenseBlock(nn.Module):

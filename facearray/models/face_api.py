@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from facearray import assets
 from facearray.errors import InputError
+from facearray.models.runtime import TORCH, Runtime
 from facearray.models.tfjs import read_weights, torch_state
 
 __all__ = ["FaceApiNet"]
@@ -42,9 +43,10 @@ class FaceApiNet(nn.Module, ABC):
         self.register_buffer("mean", torch.tensor(_MEAN_RGB)[:, None, None], persistent=False)
         self.load_state_dict(torch_state(weights, self.state_dict(), self.place, kind=self.kind, model=self.files))
         self.eval().requires_grad_(requires_grad=False)
+        self._network: Callable[[Tensor], Tensor] = self.by_torch
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, runtime: Runtime = TORCH) -> Self:
         """Make the network with its weights, which are fetched where they are not yet there.
 
         Raises
@@ -53,7 +55,9 @@ class FaceApiNet(nn.Module, ABC):
             If the files cannot be had, are malformed, or hold another network.
         """
         manifest, binary = f"{cls.files}-weights_manifest.json", f"{cls.files}.bin"
-        return cls(read_weights(assets.path(manifest), assets.path(binary)))
+        net = cls(read_weights(assets.path(manifest), assets.path(binary))).to(runtime.device)
+        net._network = runtime.network(net.by_torch, (3, cls.input_size, cls.input_size), net.tflite, cls.files)
+        return net
 
     @abstractmethod
     def make_layers(self) -> None:
@@ -63,6 +67,18 @@ class FaceApiNet(nn.Module, ABC):
     @abstractmethod
     def place(name: str) -> tuple[str, tuple[int, ...]]:
         """Give the name in torch of a weight, and the order in which torch has TensorFlow's axes."""
+
+    @abstractmethod
+    def by_torch(self, faces: Tensor) -> Tensor:
+        """Compute the outputs (n, n_output) of normalized pictures."""
+
+    @abstractmethod
+    def tflite(self) -> bytes:
+        """Write the same as a TFLite file, from normalized pictures (height, width, 3)."""
+
+    def outputs(self, faces: Tensor) -> Tensor:
+        """Compute the outputs of pictures, by whatever the network was loaded for."""
+        return self._network(self.normalized(faces))
 
     def normalized(self, faces: Tensor) -> Tensor:
         """Bring pictures (n, 3, height, width), RGB from 0 to 255, to the range that the network was trained on.

@@ -14,7 +14,7 @@ from torch import Tensor
 from facearray import assets
 from facearray.models.bundle import read_member
 from facearray.models.crops import Squares, letterbox
-from facearray.models.tflite import TFLiteGraph, load_tflite
+from facearray.models.runtime import TORCH, Graph, Runtime
 
 __all__ = [
     "SHORT_RANGE",
@@ -173,13 +173,13 @@ class FaceDetector:
     Bazarevsky et al. (2019). BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs. arXiv:1907.05047
     """
 
-    def __init__(self, variant: Variant, graph: TFLiteGraph) -> None:
+    def __init__(self, variant: Variant, graph: Graph) -> None:
         self._variant = variant
         self._graph = graph
         self._anchors = anchor_centres(variant.layers)
 
     @classmethod
-    def load(cls, variant: Variant, device: torch.device | str = "cpu") -> Self:
+    def load(cls, variant: Variant, runtime: Runtime = TORCH) -> Self:
         """Make a detector with its weights.
 
         Raises
@@ -187,7 +187,7 @@ class FaceDetector:
         AssetError
             If the file cannot be had or is malformed.
         """
-        return cls(variant, load_tflite(variant.read(), variant.member or variant.asset).to(device))
+        return cls(variant, runtime.graph(variant.read(), variant.member or variant.asset))
 
     def __call__(self, frames: Tensor, rows: NDArray[np.intp]) -> Detections:
         """Find the faces in some frames of a batch.
@@ -203,7 +203,7 @@ class FaceDetector:
         with torch.inference_mode():
             for start in range(0, len(rows), _FRAMES_AT_ONCE):
                 pictures = letterbox(frames, rows[start : start + _FRAMES_AT_ONCE], self._variant.size)
-                parts.append([output.cpu().numpy() for output in self._graph(pictures / 127.5 - 1)])
+                parts.append([output.cpu().numpy() for output in self._graph(pictures.div_(127.5).sub_(1))])
         offsets, logits = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
         return self._detections(rows, offsets, logits[..., 0], height=frames.shape[1], width=frames.shape[2])
 

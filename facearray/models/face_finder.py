@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from facearray.models.face_detection import (
 )
 from facearray.models.geometry import N_LANDMARKS
 from facearray.models.landmarks import SQUARE_SCALE, FaceMesh
+from facearray.models.runtime import TORCH, Runtime
 
 __all__ = ["MIN_SURE_SCORE", "FaceFinder", "Found", "distinct"]
 
@@ -79,7 +79,7 @@ class FaceFinder:
         self.mesh = mesh
 
     @classmethod
-    def load(cls, device: torch.device | str = "cpu") -> Self:
+    def load(cls, runtime: Runtime = TORCH) -> Self:
         """Make a finder with the weights of its networks.
 
         Raises
@@ -87,7 +87,8 @@ class FaceFinder:
         AssetError
             If a file cannot be had or is malformed.
         """
-        return cls(FaceDetector.load(SHORT_RANGE, device), FaceDetector.load(WIDE_RANGE, device), FaceMesh.load(device))
+        detectors = (FaceDetector.load(variant, runtime) for variant in (SHORT_RANGE, WIDE_RANGE))
+        return cls(*detectors, FaceMesh.load(runtime))
 
     def largest(self, frames: Tensor) -> Found:
         """Find the largest face of each frame that has any.

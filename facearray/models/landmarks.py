@@ -13,7 +13,7 @@ from facearray import assets
 from facearray.models.bundle import read_member
 from facearray.models.crops import Squares, crop, to_frame
 from facearray.models.geometry import N_LANDMARKS
-from facearray.models.tflite import TFLiteGraph, load_tflite
+from facearray.models.runtime import TORCH, Graph, Runtime
 
 __all__ = ["SQUARE_SCALE", "FaceMesh"]
 
@@ -40,11 +40,11 @@ class FaceMesh:
     Kartynnik et al. (2019). Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs. arXiv:1907.06724
     """
 
-    def __init__(self, graph: TFLiteGraph) -> None:
+    def __init__(self, graph: Graph) -> None:
         self._graph = graph
 
     @classmethod
-    def load(cls, device: torch.device | str = "cpu") -> Self:
+    def load(cls, runtime: Runtime = TORCH) -> Self:
         """Make the network with its weights.
 
         Raises
@@ -52,7 +52,7 @@ class FaceMesh:
         AssetError
             If the file cannot be had or is malformed.
         """
-        return cls(load_tflite(read_member(assets.path("face_landmarker.task"), _MEMBER), _MEMBER).to(device))
+        return cls(runtime.graph(read_member(assets.path("face_landmarker.task"), _MEMBER), _MEMBER))
 
     def __call__(self, frames: Tensor, squares: Squares) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Place the points.
@@ -76,7 +76,7 @@ class FaceMesh:
         with torch.inference_mode():
             for start in range(0, len(squares), _FACES_AT_ONCE):
                 some = squares[start : start + _FACES_AT_ONCE]
-                mesh, logit, _ = self._graph(crop(frames, some, _SIZE, border="replicate") / 255)
+                mesh, logit, _ = self._graph(crop(frames, some, _SIZE, border="replicate").div_(255))
                 points.append(mesh.cpu().numpy().reshape(-1, N_LANDMARKS, 3))
                 presence.append(logit.cpu().numpy().ravel())
         places = np.concatenate(points).astype(np.float64) / _SIZE

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facearray.detection.devices import resolve_device
+from facearray.detection.devices import free_memory, is_out_of_memory, resolve_device, resolve_runtime
 from facearray.errors import InputError
 
 
@@ -33,3 +33,30 @@ def test_resolve_device__not_available(machine, device: str) -> None:
     machine(n_cuda=0, mps=False)
     with pytest.raises(InputError, match=rf"found device='{device}'; expected 'auto' or .*: cpu$"):
         resolve_device(device)
+
+
+def test_resolve_runtime__device(machine) -> None:
+    assert resolve_runtime("auto", "cuda:0") == resolve_runtime("auto", "mps") == "torch"
+    assert resolve_runtime("torch", "cpu") == "torch"
+    with pytest.raises(InputError, match="found runtime='litert' on cuda:0; expected it on the CPU only"):
+        resolve_runtime("litert", "cuda:0")
+
+
+def test_is_out_of_memory__as_torch_says_it() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
+    assert is_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 18.00 GB)"))
+    assert is_out_of_memory(MemoryError())
+    assert not is_out_of_memory(ValueError("out of memory"))
+    assert not is_out_of_memory(RuntimeError("CUDA error: device-side assert triggered"))
+
+
+@pytest.mark.parametrize(("device", "emptied"), [("cpu", []), ("cuda:1", ["cuda"]), ("mps", ["mps"])])
+def test_free_memory(monkeypatch, device: str, emptied: list[str]) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("cuda"))
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: done.append("mps"))
+    free_memory(device)
+    assert done == emptied

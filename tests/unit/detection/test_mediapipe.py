@@ -62,6 +62,18 @@ def test_detector__same_values_in_any_batch(
     np.testing.assert_array_equal(frames, np.repeat(np.arange(len(mixed)), [len(f.frame) for f in one_by_one]))
 
 
+def test_detector__same_values_in_any_batch_by_torch(mixed: NDArray[np.uint8], one_by_one: list[Faces]) -> None:
+    detector = MediaPipeDetector(device="cpu", runtime="torch")
+    frames = mixed[14:20]
+    together, alone = detector(frames), [detector(frame[None]) for frame in frames]
+    for field in ("n_found", "features", "landmarks"):
+        np.testing.assert_array_equal(
+            getattr(together, field), np.concatenate([getattr(faces, field) for faces in alone])
+        )
+    litert = np.concatenate([faces.landmarks for faces in one_by_one[14:20]])
+    np.testing.assert_allclose(together.landmarks, litert, rtol=0, atol=0.05)
+
+
 def test_detector__same_values_in_threads(detector: MediaPipeDetector, mixed: NDArray[np.uint8]) -> None:
     with ThreadPoolExecutor(3) as pool:
         first, *others = pool.map(detector, [mixed[:12]] * 3)
