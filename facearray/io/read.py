@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-import numpy as np
 import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
 from facearray._words import counted
 from facearray.errors import FaceArrayError, InputError, ReadError
+from facearray.io import assembling
+from facearray.io.assembling import assemble
 from facearray.io.journal import Journal
-from facearray.io.layout import Layout, array_attrs
+from facearray.io.layout import Layout
 from facearray.io.lease import Lease
 from facearray.io.location import StoreLike, address
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, natural_key, shortest_ends
@@ -275,33 +276,19 @@ def _place(file: Source, name: str) -> str:
 
 def _in_memory(rows: Sequence[_Row], layout: Layout, fps: float | None) -> xr.Dataset:
     n_frames = max((row.outline.n_frames for row in rows if row.outline), default=0)
-    sizes = layout.sizes(len(rows), n_frames)
-    text = np.dtypes.StringDType()
-    arrays = {
-        v.name: np.full([sizes[dim] for dim in v.dims], v.fill_value, text if v.dtype == "str" else v.numpy_dtype)
-        for v in layout.variables
-    }
-    for name, labels in layout.labels().items():
-        arrays[name] = np.array(labels, text)
-    arrays["video"][:] = [row.label for row in rows]
-    arrays["source"][:] = [row.content.file.location for row in rows]
-    for i, row in enumerate(rows):
-        arrays["status"][i], arrays["error"][i] = ("done", "") if row.outline else ("failed", row.content.error)
-        for name, value in (row.outline.record(fps) if row.outline else {}).items():
-            arrays[name][i] = value
-        start = 0
-        for part in row.content.parts.pop(row.name, []):
-            stop = start + len(part.frame_number)
-            for name, values in block(part, layout, fps=fps).items():
-                arrays[name][i, start:stop] = values
-            start = stop
-    variables = {v.name: (v.dims, arrays[v.name], array_attrs(v)) for v in layout.variables}
-    coords = {v.name for v in layout.variables if v.role == "coord"}
-    attrs = {key: value for key, value in layout.attrs().items() if key != "coordinates"}
-    return xr.Dataset(
-        {name: variable for name, variable in variables.items() if name not in coords},
-        coords={name: variable for name, variable in variables.items() if name in coords},
-        attrs=attrs,
+    return assemble(
+        layout,
+        [
+            assembling.Row(
+                label=row.label,
+                source=row.content.file.location,
+                error="" if row.outline else row.content.error,
+                record=row.outline.record(fps) if row.outline else {},
+                blocks=(block(part, layout, fps=fps) for part in row.content.parts.pop(row.name, [])),
+            )
+            for row in rows
+        ],
+        n_frames,
     )
 
 
