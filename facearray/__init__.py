@@ -13,9 +13,23 @@ from facearray import accessor  # registers .fex
 from facearray.errors import FaceArrayError
 
 if TYPE_CHECKING:
-    from facearray import assets, combine, datasets, errors, intervals, models, plot, schema, selectors, stats, tables
+    from facearray import (
+        assets,
+        combine,
+        datasets,
+        detectors,
+        errors,
+        intervals,
+        models,
+        plot,
+        schema,
+        selectors,
+        stats,
+        tables,
+    )
     from facearray.combine import concat
     from facearray.detection.detect import detect
+    from facearray.detection.in_memory import detect_frames
     from facearray.io.annotation_files import read_annotations
     from facearray.io.exporting import export, read_export
     from facearray.io.privacy import deidentify
@@ -34,6 +48,8 @@ __all__ = [
     "datasets",
     "deidentify",
     "detect",
+    "detect_frames",
+    "detectors",
     "errors",
     "export",
     "intervals",
@@ -54,6 +70,7 @@ _FUNCTIONS = {
     "concat": "facearray.combine",
     "deidentify": "facearray.io.privacy",
     "detect": "facearray.detection.detect",
+    "detect_frames": "facearray.detection.in_memory",
     "export": "facearray.io.exporting",
     "open_store": "facearray.io.store",
     "read": "facearray.io.read",
@@ -65,6 +82,7 @@ _MODULES = (
     "assets",
     "combine",
     "datasets",
+    "detectors",
     "errors",
     "intervals",
     "models",

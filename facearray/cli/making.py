@@ -38,6 +38,14 @@ def _part(text: str | None) -> Part | None:
 @click.option("--every", default=1, show_default=True, help="Take every n-th frame of the source.")
 @click.option("--batch-size", default=None, type=int, help="Frames in one call of the detector.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "torch", "litert"]),
+    default="auto",
+    show_default=True,
+    help="What computes the networks; litert is faster on a CPU, and taken where it is installed.",
+)
+@click.option("--compile", is_flag=True, help="Let torch compile the networks first; they stay in a cache.")
 @click.option("--landmarks/--no-landmarks", default=True, show_default=True, help="Whether the face mesh is stored.")
 @click.option("--embedding/--no-embedding", default=False, help="Whether people are told apart by their faces.")
 @click.option(

@@ -37,6 +37,8 @@ def detect(
     every: int = 1,
     batch_size: int | None = None,
     device: str = "auto",
+    runtime: str = "auto",
+    compile: bool = False,  # noqa: A002 - torch's name
     landmarks: bool = True,
     embedding: bool = False,
     slots: str = "auto",
@@ -78,7 +80,14 @@ def detect(
         Frames in one call of the detector; by default as many as are fast at the video's resolution. The values of
         a frame do not depend on it.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"cpu"``, ``"cuda"``, ``"mps"``, or ``"auto"``: CUDA where there is any, else MPS, else the CPU.
+    runtime
+        What computes the networks: ``"torch"``; ``"litert"``, twice as fast on a CPU, with the package of the extra
+        ``litert``; or ``"auto"``, LiteRT where it is installed and the device is the CPU. They differ in the last
+        digits (by a thousandth of a pixel), so a store is continued by the one that began it.
+    compile
+        Whether torch compiles the networks for the device first. That takes minutes and needs a C++ compiler; the next
+        process finds them in a cache.
     landmarks
         Whether the face mesh is stored (478 points a face: 94 % of the store's size).
     embedding
@@ -153,6 +162,8 @@ def detect(
         every=every,
         batch_size=batch_size,
         device=device,
+        runtime=runtime,
+        compile=compile,
         landmarks=landmarks,
         embedding=embedding,
         slots=slots,

@@ -46,7 +46,12 @@ class Detector(Protocol):
     Calls from several threads at once are allowed. Any number of faces a frame may be described, whatever the number of
     slots. Faces can be followed through a video only if ``features`` has ``FaceRectX``, ``FaceRectY``,
     ``FaceRectWidth`` and ``FaceRectHeight``, or there are landmarks; embeddings make it surer and are not needed.
-    A detector with an attribute ``max_faces`` that is no None is refused where more faces than that are wanted.
+    A detector with an attribute ``max_faces`` that is no None is refused where more faces than that are wanted. One
+    with measures that :data:`facearray.schema.FEATURES` does not have says what they are in an attribute ``other``, a
+    mapping of their names to (unit, description); they come into the group ``other``.
+
+    What is declared here is checked before anything is written, and what is returned on every call: see
+    :mod:`facearray.detection.contract`.
     """
 
     #: Name under which the detector was asked for.

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from facearray._secrets import SecretOptions
+from facearray.detection.contract import check_detector
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
 from facearray.detection.slot_rules import SLOT_RULES, slot_rule
+from facearray.detection.slots import check_place
 from facearray.errors import InputError
+from facearray.io.layout import Layout
 from facearray.io.lease import Part
 from facearray.io.location import StoreLike, same_kind
 
@@ -45,6 +48,8 @@ class RunOptions:
     every: int = 1
     batch_size: int | None = None
     device: str = "auto"
+    runtime: str = "auto"
+    compile: bool = False
     landmarks: bool = True
     embedding: bool = False
     slots: str = "auto"
@@ -101,28 +106,66 @@ class RunOptions:
         Raises
         ------
         InputError
-            If there is no such detector, or it cannot run on the device or give what is asked for.
+            If there is no such detector, it is none, or it cannot run on the device or give what is asked for.
+        DetectorError
+            If another package's detector cannot be loaded.
         """
+        # Whoever is followed may be anybody in the frame.
+        needed = self.max_faces if self.slot_rule == "largest" else None
         if isinstance(self.detector, str):
-            return load_detector(
+            detector = load_detector(
                 self.detector,
                 device=self.device,
                 landmarks=self.landmarks,
                 embedding=self.embedding,
-                # Whoever is followed may be anybody in the frame.
-                max_faces=self.max_faces if self.slot_rule == "largest" else None,
+                max_faces=needed,
+                runtime=self.runtime,
+                compile=self.compile,
             )
-        if self.embedding and self.detector.n_components is None:
-            raise InputError(f"found embedding=True; detector {self.detector.name!r} computes none")
-        described = getattr(self.detector, "max_faces", None)
-        needed = self.max_faces if self.slot_rule == "largest" else None
+        else:
+            detector = self.detector
+            check_detector(detector)
+            self._refuse_for_loaded(detector)
+        if self.embedding and detector.n_components is None:
+            raise InputError(f"found embedding=True; detector {detector.name!r} computes none")
+        described = getattr(detector, "max_faces", None)
         if described is not None and (needed is None or described < needed):
             raise InputError(
-                f"found a detector {self.detector.name!r} that describes {described} faces a frame; expected "
+                f"found a detector {detector.name!r} that describes {described} faces a frame; expected "
                 f"{needed or 'all of them'} for max_faces={self.max_faces} and slots={self.slot_rule!r}; make it with "
                 f"max_faces={needed}"
             )
-        return self.detector
+        return detector
+
+    def _refuse_for_loaded(self, detector: Detector) -> None:
+        """Refuse options that a detector which is an object cannot take any more."""
+        found = [f"{name}={value!r}" for name, value in (("runtime", self.runtime), ("compile", self.compile)) if value]
+        found = [text for text in found if text != "runtime='auto'"]
+        if self.device not in ("auto", detector.device):
+            found.insert(0, f"device={self.device!r}")
+        if found:
+            raise InputError(
+                f"found {', '.join(found)} for a detector {detector.name!r} that is made already, on "
+                f"{detector.device!r}; expected these where it is made: facearray.detectors.load"
+            )
+
+    def layout(self, detector: Detector) -> Layout:
+        """Describe what the detector's results go into.
+
+        Raises
+        ------
+        InputError
+            If people are to be followed and the detector does not say where they are.
+        """
+        if self.slot_rule != "largest":
+            check_place(detector)
+        return Layout.from_detector(
+            detector,
+            max_faces=self.max_faces,
+            options={"every": self.every, "slots": self.slot_rule},
+            landmarks=self.landmarks,
+            embedding=self.embedding,
+        )
 
     def _problems_of_workers(self) -> list[str]:
         problems = []

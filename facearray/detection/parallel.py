@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ def ordered_map(
     *,
     workers: int,
     initializer: Callable[[], None] | None = None,
-) -> Iterator[_Out]:
+) -> Generator[_Out]:
     """Apply a function in threads and yield the results in the order of the items.
 
     At most ``workers + 1`` items are held at once, so that a slow consumer stops the producer.

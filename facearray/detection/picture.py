@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from facearray.errors import VideoError
 
-__all__ = ["PictureInfo", "probe_picture", "read_picture"]
+__all__ = ["PictureInfo", "probe_picture", "read_picture", "rgb_of"]
 
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 _ANIMATED = ("PNG", "WEBP")
@@ -67,14 +67,25 @@ def read_picture(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     with image:
         if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
             raise VideoError("found a TIFF file with several pages; expected one; save each as a file of its own")
-        if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
-            raise VideoError(
-                f"found a picture with pixels of mode {image.mode!r}; expected 8 or 16 bits; save it with one of them"
-            )
-        try:
-            return _rgb(ImageOps.exif_transpose(image))
-        except _BROKEN as error:
-            raise VideoError(f"the picture is damaged or cut ({error}); copy or save it again") from error
+        return rgb_of(image)
+
+
+def rgb_of(image: Image.Image) -> NDArray[np.uint8]:
+    """Return an opened picture as :func:`read_picture` does that in a file.
+
+    Raises
+    ------
+    VideoError
+        If it is cut or damaged, or has values without a known range.
+    """
+    if image.mode == "F" or (image.mode == "I" and image.format != "PNG"):
+        raise VideoError(
+            f"found a picture with pixels of mode {image.mode!r}; expected 8 or 16 bits; save it with one of them"
+        )
+    try:
+        return _rgb(ImageOps.exif_transpose(image))
+    except _BROKEN as error:
+        raise VideoError(f"the picture is damaged or cut ({error}); copy or save it again") from error
 
 
 def _open(path: str | os.PathLike[str]) -> Image.Image | None:

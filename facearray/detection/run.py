@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,14 +15,13 @@ from facearray._secrets import mask_secrets
 from facearray._words import counted
 from facearray.detection.detector import Detector
 from facearray.detection.executors import Executor
-from facearray.detection.executors.reach import check_reachable
+from facearray.detection.executors.reach import check_reachable, for_workers
 from facearray.detection.executors.sequential import SequentialExecutor
 from facearray.detection.options import RunOptions
 from facearray.detection.plan import Plan, plan_rows
 from facearray.detection.progress import Progress
 from facearray.detection.report import RunReport, Tally
 from facearray.detection.row import RowOptions
-from facearray.detection.slots import check_place
 from facearray.detection.sources import Source, Videos, find_videos, none_exists
 from facearray.detection.task import Workplace
 from facearray.errors import ClusterError, FaceArrayError, InputError
@@ -51,21 +50,14 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     if options.client is not None:
         check_reachable(store, journal, options.client)
+        options = for_workers(options)
     target = None
     if Store.exists(store, storage_options=options.storage_options) and not options.overwrite:
         target = Store.open(store, storage_options=options.storage_options)
     if not any(source.exists for source in sources) and not (target and _holds_any(target, sources)):
         raise none_exists(sources)
     detector = options.load_detector()
-    if options.slot_rule != "largest":
-        check_place(detector)
-    layout = Layout.from_detector(
-        detector,
-        max_faces=options.max_faces,
-        options={"every": options.every, "slots": options.slot_rule},
-        landmarks=options.landmarks,
-        embedding=options.embedding,
-    )
+    layout = options.layout(detector)
     # What can be refused at once is refused before anything is written, the lease included.
     if target is not None:
         target.check(layout)
@@ -210,7 +202,9 @@ class _Run:
             return SequentialExecutor(workplace, lease.check, progress)
         from facearray.detection.executors.dask import dask_executor
 
-        return dask_executor(self.options, self.store, lease, self.layout, options, progress, tally, self.stop)
+        # Workers use what the client does, or say that they cannot.
+        given = replace(self.options, runtime=getattr(self.detector, "runtime", self.options.runtime))
+        return dask_executor(given, self.store, lease, self.layout, options, progress, tally, self.stop)
 
     @contextmanager
     def _kept_report(self, tally: Tally, lease: Lease) -> Iterator[None]:

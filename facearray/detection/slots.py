@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import Any, Self
 
@@ -52,6 +52,12 @@ class Slots:
     features: NDArray[np.float32]
     landmarks: NDArray[np.float32] | None
     embedding: NDArray[np.float32] | None
+
+    def arrays(self, *, landmarks: bool, embedding: bool) -> dict[str, NDArray[Any]]:
+        """Return those that are stored, by name; landmarks and embeddings only where they are wanted."""
+        wanted = {"landmarks": landmarks, "embedding": embedding}
+        found = {field.name: getattr(self, field.name) for field in fields(self) if wanted.get(field.name, True)}
+        return {name: array for name, array in found.items() if array is not None}
 
 
 class SlotFiller(ABC):

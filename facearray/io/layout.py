@@ -149,6 +149,7 @@ class Layout:
             n_components=detector.n_components if embedding else None,
             options=options,
             assets=detector.assets,
+            other={name: tuple(pair) for name, pair in getattr(detector, "other", {}).items()},
         )
 
     @classmethod
@@ -237,7 +238,7 @@ class Layout:
         def attributes(*names: str) -> list[str]:
             pairs = [(name, getattr(self, name), getattr(other, name)) for name in names]
             return [
-                f"found {name} {found!r}; expected {expected!r}{_OPTION_OF.get(name, '')}"
+                f"found {name} {found!r}; expected {expected!r}{_option_of(name, found, expected)}"
                 for name, found, expected in pairs
                 if found != expected
             ]
@@ -313,6 +314,13 @@ def _canonical(mapping: Mapping[str, Any]) -> str:
         return json.dumps(dict(mapping), sort_keys=True, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"found options {dict(mapping)!r}; expected JSON values only: {error}") from error
+
+
+def _option_of(name: str, found: object, expected: object) -> str:
+    """Name the option that decides on an attribute; a version ends in what computed the networks."""
+    if name == "detector_version" and str(found).partition("+")[0] == str(expected).partition("+")[0]:
+        return " (options runtime and compile)"
+    return _OPTION_OF.get(name, "")
 
 
 def _mapping_differences(kind: str, found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:

@@ -24,7 +24,8 @@ import facearray as fa
 from facearray.detection.executors.clusters import CONFIG, KEEP_MEMORY
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SCRIPTS = sorted(EXAMPLES.rglob("*.py"))
+#: A folder with a pyproject.toml is a package that something else tests.
+SCRIPTS = sorted(path for path in EXAMPLES.rglob("*.py") if not (path.parent / "pyproject.toml").exists())
 
 pytestmark = pytest.mark.skipif(not EXAMPLES.exists(), reason="not a clone of the repository")
 

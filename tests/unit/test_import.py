@@ -31,6 +31,7 @@ LAYERS = (
     ("blocks", "combine", "intervals", "io", "tables"),
     ("models",),
     ("detection",),
+    ("detectors",),
     ("datasets", "identities"),
     ("stats",),
     ("plot", "testing"),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from facearray.detection.executors.workers import Slots
 from facearray.io.journal import Journal
 from facearray.io.location import StoreLike, check_shared
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["check_reachable", "synchronous"]
+    from facearray.detection.options import RunOptions
+
+__all__ = ["check_reachable", "for_workers", "synchronous"]
 
 
 def check_reachable(store: StoreLike, journal: Journal, client: Client) -> None:
@@ -26,6 +30,15 @@ def check_reachable(store: StoreLike, journal: Journal, client: Client) -> None:
     in_process = client.scheduler_info()["address"].startswith("inproc:")
     for place in (store, journal.url):
         check_shared(place, what="workers", in_process=in_process)
+
+
+def for_workers(options: RunOptions) -> RunOptions:
+    """Decide on what only the workers' machines tell: where they have GPUs, torch computes, whatever is here."""
+    slots = Slots(options.client)
+    slots.refresh()
+    if options.runtime == "auto" and isinstance(options.detector, str) and slots.have_gpus:
+        return replace(options, runtime="torch")
+    return options
 
 
 @contextmanager
