@@ -20,7 +20,11 @@ GROUP = "facearray.detectors"
 
 #: The package's own, which need no entry point and cannot be replaced by one.
 BUILT_IN: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {"mediapipe": ("facearray.detection.mediapipe", "MediaPipeDetector")}
+    {
+        "mediapipe": ("facearray.detection.mediapipe", "MediaPipeDetector"),
+        "pyfeat": ("facearray.detection.pyfeat", "make_v2"),
+        "pyfeat-v1": ("facearray.detection.pyfeat", "make_v1"),
+    }
 )
 
 

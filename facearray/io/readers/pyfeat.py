@@ -180,38 +180,98 @@ def _feature(column: str) -> str:
     return f"pose_{column}" if column in ("X", "Y", "Z") else _EMOTIONS.get(column, column)
 
 
-def _recording(table: Table, columns: _Columns, block: Block, label: str, place: _Place) -> Recording:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """Rows of py-feat in the schema's names and units.
+
+    Attributes
+    ----------
+    features
+        Names of the measures.
+    values
+        (n_row, n_feature)
+    is_face
+        (n_row,) whether it is a face: py-feat has a row for a frame without any, too.
+    points
+        (n_row, n_landmark, 3) in pixels, or None.
+    embedding
+        (n_row, n_component) of unit L2 norm, NaN where there is none; None without such columns.
+    other
+        (unit, description) of the features that the schema does not have.
+    """
+
+    features: tuple[str, ...]
+    values: NDArray[np.float64]
+    is_face: NDArray[np.bool_]
+    points: NDArray[np.float64] | None
+    embedding: NDArray[np.float64] | None
+    other: Mapping[str, tuple[str, str]]
+
+
+def translate(block: Block, *, turned: Sequence[str] | None = None) -> Translation:
+    """Translate rows, whether they come from a file or from a detector of py-feat.
+
+    Parameters
+    ----------
+    block
+        The rows.
+    turned
+        Angles whose sign is turned; by default those of files of the version that the columns tell.
+    """
+    columns = _columns(block.names)
     features = schema_order(columns.features)
     values = block.numbers(columns.features[feature] for feature in features)
-    has_face = _has_face(features, values)
+    is_face = _has_face(features, values)
+    if turned is None:
+        turned = ("Yaw", "gaze_pitch") if columns.is_version_2 else ("Pitch", "Roll", "Yaw", "gaze_pitch")
+    _convert(values, features, turned, is_version_2=columns.is_version_2)
+    return Translation(
+        features=features,
+        values=values,
+        is_face=is_face,
+        points=_points(columns, block),
+        embedding=_embedding(columns, block),
+        other={
+            feature: (_unit(feature), f"column {columns.features[feature]} of py-feat")
+            for feature in features
+            if feature not in FEATURES
+        },
+    )
+
+
+def _recording(table: Table, columns: _Columns, block: Block, label: str, place: _Place) -> Recording:
+    found = translate(block)
     n_before = len(place.slots.problems)
-    repeated = _repeated(block, values)
+    repeated = _repeated(block, found.values)
     for line in block.line[repeated]:
         place.slots.problems.append(
             f"{table.path.name}: line {line}, column 'frame': found a row again; it is left out"
         )
     kept = ~repeated
     frame, rank = block.column("frame")[kept], _rank(block.column("frame")[kept])
-    placement = place.slots.place(frame=frame, line=block.line[kept], face=rank, has_face=has_face[kept])
-    _convert(values, features, is_version_2=columns.is_version_2)
+    placement = place.slots.place(frame=frame, line=block.line[kept], face=rank, has_face=found.is_face[kept])
     problems = place.slots.problems[n_before:]
-    others = [feature for feature in features if feature not in FEATURES]
+
+    def spread(rows: NDArray[np.float64] | None) -> NDArray[np.float32] | None:
+        return None if rows is None else placement.spread(rows[kept])
+
     return Recording(
         label=label,
         source=str(table.path),
-        features=features,
-        values=placement.spread(values[kept]),
+        features=found.features,
+        values=placement.spread(found.values[kept]),
         frame_number=placement.frames,
         timestamp=np.full(len(placement.frames), np.nan),
         n_faces_found=placement.n_faces_found,
         track_id=_track_id(placement, block, kept, place.people),
-        landmarks=_landmarks(columns, block, kept, placement),
-        embedding=_embedding(columns, block, kept, placement),
+        landmarks=spread(found.points),
+        # py-feat writes the columns without having computed any
+        embedding=spread(found.embedding) if _is_any(found.embedding, kept) else None,
         width=_size(block, "FrameWidth"),
         height=_size(block, "FrameHeight"),
         version=columns.version,
-        units=tuple((feature, _unit(feature)) for feature in others if _unit(feature)),
-        descriptions=tuple((feature, f"column {columns.features[feature]} of py-feat") for feature in others),
+        units=tuple((feature, unit) for feature, (unit, _) in found.other.items() if unit),
+        descriptions=tuple((feature, text) for feature, (_, text) in found.other.items()),
         notes=tuple(sorted({*table.notes, *columns.notes()})),
         problems=(*table.problems, *problems),
     )
@@ -246,9 +306,10 @@ def _rank(frame: NDArray[np.float64]) -> NDArray[np.float64]:
     return rank
 
 
-def _convert(values: NDArray[np.float64], features: Sequence[str], *, is_version_2: bool) -> None:
+def _convert(
+    values: NDArray[np.float64], features: Sequence[str], turned: Sequence[str], *, is_version_2: bool
+) -> None:
     """Turn angles into the schema's, in place."""
-    turned = ("Yaw", "gaze_pitch") if is_version_2 else ("Pitch", "Roll", "Yaw", "gaze_pitch")
     for i, feature in enumerate(features):
         if feature in _ANGLES:
             factor = np.degrees(1.0) if is_version_2 else 1.0
@@ -270,32 +331,31 @@ def _number(who: str, people: Mapping[str, int]) -> int:
     return int(match[1]) if match else max(people.values(), default=-1) + 1
 
 
-def _landmarks(
-    columns: _Columns, block: Block, kept: NDArray[np.bool_], placement: Placement
-) -> NDArray[np.float32] | None:
+def _points(columns: _Columns, block: Block) -> NDArray[np.float64] | None:
     if not columns.mesh:
         return None
     n_axes = 2 if columns.depth_scale is None else 3
-    given = block.numbers(columns.mesh)[kept].reshape(int(kept.sum()), n_axes, -1)
+    given = block.numbers(columns.mesh).reshape(len(block), n_axes, -1)
     points = np.full((len(given), given.shape[2], 3), np.nan)
     points[:, :, :n_axes] = given.transpose(0, 2, 1)
     if "FaceRectWidth" not in block.names:
         points[:, :, 2] = np.nan
     elif columns.depth_scale is not None:
-        points[:, :, 2] *= (block.column("FaceRectWidth")[kept] / columns.depth_scale)[:, None]
-    return placement.spread(points)
+        points[:, :, 2] *= (block.column("FaceRectWidth") / columns.depth_scale)[:, None]
+    return points
 
 
-def _embedding(
-    columns: _Columns, block: Block, kept: NDArray[np.bool_], placement: Placement
-) -> NDArray[np.float32] | None:
+def _embedding(columns: _Columns, block: Block) -> NDArray[np.float64] | None:
     if not columns.embedding:
         return None
-    values = block.numbers(columns.embedding)[kept]
-    if not np.isfinite(values).any():
-        return None
+    values = block.numbers(columns.embedding)
     norm = np.linalg.norm(values, axis=1, keepdims=True)
-    return placement.spread(values / np.where(norm > 0, norm, np.nan))
+    unit: NDArray[np.float64] = values / np.where(norm > 0, norm, np.nan)
+    return unit
+
+
+def _is_any(values: NDArray[np.float64] | None, kept: NDArray[np.bool_]) -> bool:
+    return values is not None and bool(np.isfinite(values[kept]).any())
 
 
 def _size(block: Block, column: str) -> int:
