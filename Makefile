@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo test test-slow test-browser lint docs bench calibrate clean
+.PHONY: help venv assets demo test test-slow test-browser test-pyfeat lint docs bench calibrate clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -19,6 +19,7 @@ help:
 	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
 	@echo "make test       the tests (make test-slow: the slow ones too)"
 	@echo "make test-browser  the report and saved pictures in a real browser (chromium and chromedriver)"
+	@echo "make test-pyfeat  the adapter for py-feat on its own classes, in an environment of their own (build/pyfeat)"
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"
 	@echo "make bench      the benchmarks, one JSON line each"
@@ -60,6 +61,16 @@ test-browser: venv
 	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || { \
 	  echo "found no chromium and chromedriver. On Debian: apt-get install chromium chromium-driver" >&2; exit 1; }
 	@$(BIN)/pytest -q tests/browser
+
+# torchcodec and torchvision come as builds for CUDA; the tests do without their libraries where these do not load.
+build/pyfeat/.installed: pyproject.toml
+	@$(PYTHON) -m venv build/pyfeat
+	@echo "installing py-feat into build/pyfeat (some minutes the first time)"
+	@build/pyfeat/bin/python -m pip install -qq --disable-pip-version-check -e '.[pyfeat]' pytest hypothesis
+	@touch $@
+
+test-pyfeat: build/pyfeat/.installed
+	@build/pyfeat/bin/python -m pytest -q tests/pyfeat
 
 lint: venv
 	@$(BIN)/ruff check .

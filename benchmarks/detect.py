@@ -3,20 +3,24 @@
 Both take the same video through every frame, alternating, in this process: `facearray.detect` writes boxes, 478
 landmarks, head pose, action units, emotions and blendshapes to a Zarr store; FaceLandmarker (video mode, blendshapes
 and pose on) decodes with the same ffmpeg and keeps nothing. Networks are loaded before the clock starts on both
-sides. The last line is one JSON object; rates are medians over the rounds.
+sides. The last line is one JSON object: frames a second by the clock and milliseconds of processor time a frame (the
+decoder's included), medians over the rounds. Every round also has a pass with identities, and one by torch alone
+where LiteRT is what is taken by default. `--hd` adds passes over the video enlarged to 1080 lines.
 
-    python -m benchmarks.detect [--rounds 3] [--loops 1] [--video FILE]
+    python -m benchmarks.detect [--rounds 3] [--loops 1] [--video FILE] [--hd]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -28,6 +32,13 @@ from facearray import assets
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
 from facearray.detection.parallel import available_cpus
+
+#: Passes through facearray, and the options of their detectors.
+DETECTORS = {
+    "facearray": {},
+    "with_identity": {"embedding": True, "max_faces": None},
+    "torch": {"runtime": "torch"},
+}
 
 
 def frames_of(video: Path) -> Iterator[tuple[np.ndarray, float]]:
@@ -43,8 +54,23 @@ def frames_of(video: Path) -> Iterator[tuple[np.ndarray, float]]:
             index += 1
 
 
-def mediapipe_seconds(video: Path) -> tuple[float, int]:
-    """Wall seconds and frames of one pass through FaceLandmarker in video mode."""
+def processor_seconds() -> float:
+    """Of this process and the decoders that have ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+@contextmanager
+def measured() -> Iterator[Callable[[int], tuple[float, float]]]:
+    """Measure the block; what is given turns a number of frames into frames a second and processor milliseconds."""
+    spent: list[float] = []
+    wall, own = time.perf_counter(), processor_seconds()
+    yield lambda n: (n / spent[0], 1000 * spent[1] / n)
+    spent += [time.perf_counter() - wall, processor_seconds() - own]
+
+
+def mediapipe_pass(video: Path) -> tuple[float, float]:
+    """Frames a second, and milliseconds of processor time a frame, of one pass through FaceLandmarker in video mode."""
     vision = mp.tasks.vision
     options = vision.FaceLandmarkerOptions(
         base_options=mp.tasks.BaseOptions(model_asset_path=str(assets.path("face_landmarker.task"))),
@@ -52,19 +78,20 @@ def mediapipe_seconds(video: Path) -> tuple[float, int]:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
-        started, n = time.perf_counter(), 0
+    with vision.FaceLandmarker.create_from_options(options) as landmarker, measured() as spent:
+        n = 0
         for frame, seconds in frames_of(video):
             landmarker.detect_for_video(mp.Image(mp.ImageFormat.SRGB, frame), round(1000 * seconds) + n)
             n += 1
-        return time.perf_counter() - started, n
+    return spent(n)
 
 
-def facearray_seconds(video: Path, detector: Detector, folder: Path) -> tuple[float, int]:
-    """Wall seconds and frames of one pass through facearray, store included."""
-    started = time.perf_counter()
-    ds = fa.detect(video, folder / "study.zarr", detector=detector, overwrite=True, progress=False)
-    return time.perf_counter() - started, int(ds.n_frames.sum())
+def facearray_pass(video: Path, detector: Detector, folder: Path, *, embedding: bool = False) -> tuple[float, float]:
+    """Frames a second, and milliseconds of processor time a frame, of one pass through facearray, store included."""
+    with measured() as spent:
+        options = {"embedding": embedding, "overwrite": True, "progress": False}
+        ds = fa.detect(video, folder / "study.zarr", detector=detector, **options)
+    return spent(int(ds.n_frames.sum()))
 
 
 def main() -> None:
@@ -73,6 +100,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--loops", type=int, default=1, help="play the video this many times in one pass")
     parser.add_argument("--video", type=Path, default=None, help="by default the 472-frame sample, 640x360, one face")
+    parser.add_argument("--hd", action="store_true")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as name:
@@ -83,23 +111,35 @@ def main() -> None:
             command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-stream_loop", str(arguments.loops - 1)]
             subprocess.run([*command, "-i", str(video), "-c", "copy", str(looped)], check=True)
             video = looped
-        detector = load_detector("mediapipe", device="auto", landmarks=True, embedding=False)
-        detector(np.zeros((16, 64, 64, 3), np.uint8))
-        ours, theirs, n_frames = [], [], 0
+        made = {name: load_detector("mediapipe", **options) for name, options in DETECTORS.items()}
+        if made["facearray"].version == made["torch"].version:
+            del made["torch"]
+        for detector in made.values():
+            detector(np.zeros((16, 64, 64, 3), np.uint8))
+        videos = {"": video}
+        if arguments.hd:
+            videos["_1080p"] = folder / "large.mp4"
+            command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(video), "-vf", "scale=-2:1080"]
+            subprocess.run([*command, "-c:v", "libx264", "-preset", "veryfast", str(videos["_1080p"])], check=True)
+        passes: dict[str, list[tuple[float, float]]] = {}
         for number in range(arguments.rounds):
-            seconds, n_frames = facearray_seconds(video, detector, folder)
-            ours.append(n_frames / seconds)
-            seconds, n_theirs = mediapipe_seconds(video)
-            theirs.append(n_theirs / seconds)
-            print(f"round {number + 1}: facearray {ours[-1]:.1f} frames/s, mediapipe {theirs[-1]:.1f} frames/s")
-    result = {
-        "facearray_fps": round(statistics.median(ours), 2),
-        "mediapipe_fps": round(statistics.median(theirs), 2),
-        "ratio": round(statistics.median(ours) / statistics.median(theirs), 3),
+            for suffix, file in videos.items():
+                for name, detector in made.items():
+                    found = facearray_pass(file, detector, folder, embedding=name == "with_identity")
+                    passes.setdefault(name + suffix, []).append(found)
+                passes.setdefault("mediapipe" + suffix, []).append(mediapipe_pass(file))
+            shown = ", ".join(f"{name} {found[-1][0]:.1f}" for name, found in passes.items())
+            print(f"round {number + 1}, frames/s: {shown}", flush=True)
+    rates, costs = ({k: statistics.median(p[i] for p in found) for k, found in passes.items()} for i in (0, 1))
+    result = {f"{name}_fps": round(rate, 2) for name, rate in rates.items()}
+    result |= {f"{name}_cpu_ms": round(cost, 2) for name, cost in costs.items()}
+    result |= {
+        "ratio": round(rates["facearray"] / rates["mediapipe"], 3),
+        "detector": made["facearray"].version,
         "rounds": arguments.rounds,
-        "frames": n_frames,
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "cpus": available_cpus(),
-        "device": detector.device,
+        "device": made["facearray"].device,
     }
     print(json.dumps(result))
 

@@ -81,7 +81,7 @@ def run_detector(detector: Detector, frames: NDArray[np.uint8]) -> Faces:
         it: fewer frames may fit.
     """
     try:
-        faces = detector(frames)
+        found: object = detector(frames)
     except Exception as error:
         if is_out_of_memory(error):
             raise
@@ -89,13 +89,13 @@ def run_detector(detector: Detector, frames: NDArray[np.uint8]) -> Faces:
             f"detector {detector.name!r} raised {type(error).__name__} on {len(frames)} frames of "
             f"{frames.shape[2]}x{frames.shape[1]}: {error}"
         ) from error
-    if not isinstance(faces, Faces):
-        problems = [f"found a {type(faces).__name__}; expected facearray.detectors.Faces"]
-    else:
-        problems = []
-        faces = _in_dtypes(faces, problems)
+    problems: list[str] = []
+    if isinstance(found, Faces):
+        faces = _in_dtypes(found, problems)
         problems = problems or _shape_problems(faces, detector, len(frames))
         problems = problems or _value_problems(faces, detector)
+    else:
+        problems.append(f"found a {type(found).__name__}; expected facearray.detectors.Faces")
     if problems:
         raise DetectorError(f"detector {detector.name!r} broke its contract: " + "; ".join(problems))
     return faces
@@ -127,9 +127,8 @@ def _in_dtypes(faces: Faces, problems: list[str]) -> Faces:
 
 
 def _shape_problems(faces: Faces, detector: Detector, n_frame: int) -> list[str]:
-    if faces.frame is None or faces.frame.ndim != 1:
-        found = None if faces.frame is None else faces.frame.shape
-        return [f"found frame of shape {found}; expected a row for each face"]
+    if np.ndim(faces.frame) != 1:
+        return [f"found frame of shape {np.shape(faces.frame)}; expected a row for each face"]
     n_face = len(faces.frame)
     shapes: dict[str, tuple[NDArray[Any] | None, tuple[int, ...] | None]] = {
         "n_found": (faces.n_found, (n_frame,)),
@@ -139,7 +138,7 @@ def _shape_problems(faces: Faces, detector: Detector, n_frame: int) -> list[str]
     }
     problems = []
     for name, (array, expected) in shapes.items():
-        found = None if array is None else array.shape
+        found: tuple[int, ...] | None = None if array is None else array.shape
         if found != expected:
             problems.append(f"found {name} of shape {found}; expected {expected}")
     order = np.diff(faces.frame)
@@ -165,7 +164,7 @@ def _value_problems(faces: Faces, detector: Detector) -> list[str]:
         if array is not None and np.isinf(array).any():
             at = np.flatnonzero(np.isinf(array).reshape(len(array), -1).any(axis=1))
             problems.append(f"found infinite {name} in frames {_listed(faces.frame[at])}; expected NaN for no value")
-    checks: list[tuple[str, NDArray[Any]]] = [
+    checks: list[tuple[str, Any]] = [
         ("faces without any measure (all NaN)", np.isnan(faces.features).all(axis=1)),
     ]
     if set(_BOX) <= set(detector.features):
@@ -200,7 +199,7 @@ def _are_names(value: object) -> bool:
 
 
 def _is_size(value: object) -> bool:
-    return value is None or (isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1)
+    return value is None or (isinstance(value, int | np.integer) and not isinstance(value, bool) and int(value) >= 1)
 
 
 def _is_text_by_name(value: object) -> bool:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,7 +181,7 @@ def _rgb(frames: object) -> NDArray[np.uint8]:
         If they are something else, or could be two things.
     """
     if _is_picture(frames):
-        return rgb_of(frames)[None]
+        return rgb_of(cast("Image", frames))[None]
     array = frames.detach().cpu().numpy() if _is_tensor(frames) else frames  # type: ignore[attr-defined]
     if not isinstance(array, np.ndarray):
         raise InputError(

@@ -87,8 +87,8 @@ class FaceFinder:
         AssetError
             If a file cannot be had or is malformed.
         """
-        detectors = (FaceDetector.load(variant, runtime) for variant in (SHORT_RANGE, WIDE_RANGE))
-        return cls(*detectors, FaceMesh.load(runtime))
+        short_range, wide_range = (FaceDetector.load(variant, runtime) for variant in (SHORT_RANGE, WIDE_RANGE))
+        return cls(short_range, wide_range, FaceMesh.load(runtime))
 
     def largest(self, frames: Tensor) -> Found:
         """Find the largest face of each frame that has any.

@@ -114,7 +114,10 @@ class GraphWriter:
             tflite.TensorAddType(builder, _KINDS[dtype])
             tflite.TensorAddBuffer(builder, 0 if constant is None else int(of_tensor[number]))
             tensors.append(tflite.TensorEnd(builder))
-        steps = [_operator(builder, codes.index(kind), *rest) for kind, *rest in self._steps]
+        steps = [
+            _operator(builder, codes.index(kind), operands, target, table, options)
+            for kind, operands, target, table, options in self._steps
+        ]
         parts = [
             _integers(builder, self._inputs, tflite.SubGraphStartInputsVector),
             _integers(builder, outputs, tflite.SubGraphStartOutputsVector),
