@@ -100,7 +100,7 @@ def adapted(detector, name: str) -> PyFeatDetector:
         boxes = [[20.0, 20.0, 80.0, 90.0, 0.9], [100.0, 10.0, 180.0, 110.0, 0.8]]
         return [boxes[: int(frame.mean() // 60)] for frame in frames]
 
-    detector.face_detector = faces
+    setattr(detector, "face_detector" if hasattr(detector, "face_detector") else "facepose_detector", faces)
     return PyFeatDetector(detector, name=name, release="2.1.5", device="cpu", embedding=True)
 
 
