@@ -48,9 +48,9 @@ class CompiledGraph:
 
     Notes
     -----
-    What torch makes (C++ libraries, Triton kernels) goes to the folder that ``TORCHINDUCTOR_CACHE_DIR`` names, or to
-    ``compiled`` below facearray's cache folder. There a manifest holds the hashes of all files. Where one does not
-    agree, or compiling with what is there fails, the folder is emptied and all is made anew, with a warning.
+    What torch makes (C++ libraries, Triton kernels) goes to a folder of our own, below the one that
+    ``TORCHINDUCTOR_CACHE_DIR`` names or facearray's cache folder. There a manifest holds the hashes of all files. Where
+    one does not agree, or compiling with what is there fails, it is emptied and all is made anew, with a warning.
     """
 
     def __init__(
@@ -103,7 +103,8 @@ class CompiledGraph:
 def cache_folder() -> Path:
     """Where compiled networks are kept."""
     chosen = os.environ.get(_CACHE_VARIABLE)
-    return Path(chosen) if chosen else assets.cache_root() / "compiled" / torch.__version__
+    root = Path(chosen) / "facearray" if chosen else assets.cache_root() / "compiled"
+    return root / torch.__version__
 
 
 class _checked_cache:  # noqa: N801 - used like a function
@@ -112,7 +113,7 @@ class _checked_cache:  # noqa: N801 - used like a function
     def __init__(self) -> None:
         self.folder = cache_folder()
         self.was_used = False
-        self._is_own = _CACHE_VARIABLE not in os.environ
+        self._before = os.environ.get(_CACHE_VARIABLE)
 
     def __enter__(self) -> _checked_cache:
         try:
@@ -124,8 +125,7 @@ class _checked_cache:  # noqa: N801 - used like a function
                 f"found no way to write into {self.folder} ({error.strerror or error}); expected a folder for compiled "
                 f"networks; name another one ({_CACHE_VARIABLE}), or leave compile out"
             ) from error
-        if self._is_own:
-            os.environ[_CACHE_VARIABLE] = str(self.folder)
+        os.environ[_CACHE_VARIABLE] = str(self.folder)
         if wrong := self._wrong():
             self.empty(f"{wrong} is not as it was written")
         self.was_used = (self.folder / _MANIFEST).exists()
@@ -136,8 +136,9 @@ class _checked_cache:  # noqa: N801 - used like a function
             if error[0] is None:
                 (self.folder / _MANIFEST).write_text(json.dumps(self._hashes()))
         finally:
-            if self._is_own:
-                os.environ.pop(_CACHE_VARIABLE, None)
+            del os.environ[_CACHE_VARIABLE]
+            if self._before is not None:
+                os.environ[_CACHE_VARIABLE] = self._before
             self._lock.release()
 
     def empty(self, reason: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from importlib.metadata import EntryPoint
 
@@ -9,7 +10,7 @@ import facearray as fa
 from facearray.detection import detectors as detectors_module
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
-from facearray.errors import DetectorError, InputError
+from facearray.errors import AssetError, DetectorError, InputError
 from facearray.testing import FakeDetector
 
 
@@ -43,6 +44,22 @@ def test_load_detector__no_faces() -> None:
 def test_load_detector__device() -> None:
     with pytest.raises(InputError, match="found device='tpu'"):
         load_detector("mediapipe", device="tpu")
+
+
+def test_load_detector__model_file_that_was_changed_since(asset, tmp_path, monkeypatch):
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in load_detector("mediapipe", device="cpu").assets:
+        shutil.copy(asset(name), folder)
+    monkeypatch.setenv("FACEARRAY_ASSETS", str(folder))
+    load_detector("mediapipe", device="cpu")
+    file = folder / "face_expression_model.bin"
+    content = bytearray(file.read_bytes())
+    content[1000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(AssetError, match=r"(?s)not the registered ones:.*face_expression_model\.bin"):
+        fa.detect("a.mp4", tmp_path / "s.zarr", device="cpu", progress=False)
+    assert not (tmp_path / "s.zarr").exists()
 
 
 # --- plug-ins ---------------------------------------------------------------------------------------------------------

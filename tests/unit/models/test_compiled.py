@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 
 import pytest
 import torch
@@ -78,6 +79,21 @@ def test_cache__is_listed_and_found_again(compiler, cache, caplog):
     with caplog.at_level(logging.WARNING, logger="facearray"):
         CompiledGraph(Net(), [(3, 2)])
     assert caplog.text == ""
+
+
+def test_cache__is_below_the_folder_that_torch_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    folder = compiled_module.cache_folder()
+    assert folder == tmp_path / "facearray" / torch.__version__
+    seen = []
+
+    def compiler(network, **options):
+        return lambda *inputs: seen.append(os.environ["TORCHINDUCTOR_CACHE_DIR"]) or network(*inputs)
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    CompiledGraph(Net(), [(3, 2)])
+    assert seen == [str(folder)]
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path)
 
 
 @pytest.mark.parametrize("damage", ["changed", "deleted", "manifest"])
