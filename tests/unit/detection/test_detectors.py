@@ -4,6 +4,7 @@ import shutil
 import sys
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
 import facearray as fa
@@ -58,8 +59,7 @@ def test_load_detector__model_file_that_was_changed_since(asset, tmp_path, monke
     content[1000] ^= 1
     file.write_bytes(content)
     with pytest.raises(AssetError, match=r"(?s)not the registered ones:.*face_expression_model\.bin"):
-        fa.detect("a.mp4", tmp_path / "s.zarr", device="cpu", progress=False)
-    assert not (tmp_path / "s.zarr").exists()
+        fa.detect_frames(np.zeros((8, 8, 3), np.uint8), device="cpu")
 
 
 # --- plug-ins ---------------------------------------------------------------------------------------------------------
@@ -179,9 +179,9 @@ def test_load_detector__runtime_that_cannot_be(asset, options, message):
 
 
 @pytest.mark.parametrize("options", [{"device": "cuda"}, {"runtime": "torch"}, {"compile": True}])
-def test_detect__options_come_too_late_for_a_detector_that_is_made(options, tmp_path):
+def test_detect__options_come_too_late_for_a_detector_that_is_made(options):
     (name, value), *_ = options.items()
     with pytest.raises(
         InputError, match=f"found {name}={value!r} for a detector 'fake' that is made already, on 'cpu'"
     ):
-        fa.detect("a.mp4", tmp_path / "s.zarr", detector=FakeDetector(), progress=False, **options)
+        fa.detect_frames(np.zeros((8, 8, 3), np.uint8), detector=FakeDetector(), **options)
