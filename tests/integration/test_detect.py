@@ -346,7 +346,7 @@ def test_detect__lost_lease_stops_the_run(make_video, tmp_path):
 def test_detect__a_run_that_lost_its_lease_changes_nothing(
     make_video, tmp_path, contents, error, n_frames, monkeypatch
 ):
-    monkeypatch.setattr("facearray.detection.row.available_cpus", lambda: 1)
+    monkeypatch.setattr("facearray.detection.inference.available_cpus", lambda: 1)
     videos, store = [make_video("a.mkv", n_frames, size="8x8"), make_video("b.mkv")], tmp_path / "s.zarr"
     detect(videos, tmp_path / "whole.zarr")
 
