@@ -27,6 +27,7 @@ BATCH = 8
 
 _MANIFEST = "facearray-manifest.json"
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+_NAME = "facearray-compiled"
 
 
 class CompiledGraph:
@@ -103,8 +104,10 @@ class CompiledGraph:
 def cache_folder() -> Path:
     """Where compiled networks are kept."""
     chosen = os.environ.get(_CACHE_VARIABLE)
-    root = Path(chosen) / "facearray" if chosen else assets.cache_root() / "compiled"
-    return root / torch.__version__
+    own = Path(_NAME, torch.__version__)
+    if chosen and Path(chosen).parts[-2:] == own.parts:  # set here before
+        return Path(chosen)
+    return (Path(chosen) if chosen else assets.cache_root()) / own
 
 
 class _checked_cache:  # noqa: N801 - used like a function
@@ -136,7 +139,7 @@ class _checked_cache:  # noqa: N801 - used like a function
             if error[0] is None:
                 (self.folder / _MANIFEST).write_text(json.dumps(self._hashes()))
         finally:
-            del os.environ[_CACHE_VARIABLE]
+            # Without a folder of the user's it stays ours: torch would set it to a temporary one.
             if self._before is not None:
                 os.environ[_CACHE_VARIABLE] = self._before
             self._lock.release()

@@ -24,7 +24,8 @@ class Net(nn.Module):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is as before afterwards
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     monkeypatch.setenv("FACEARRAY_CACHE", str(tmp_path))
     return compiled_module.cache_folder()
 
@@ -79,12 +80,13 @@ def test_cache__is_listed_and_found_again(compiler, cache, caplog):
     with caplog.at_level(logging.WARNING, logger="facearray"):
         CompiledGraph(Net(), [(3, 2)])
     assert caplog.text == ""
+    assert compiled_module.cache_folder() == cache
 
 
 def test_cache__is_below_the_folder_that_torch_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     folder = compiled_module.cache_folder()
-    assert folder == tmp_path / "facearray" / torch.__version__
+    assert folder == tmp_path / "facearray-compiled" / torch.__version__
     seen = []
 
     def compiler(network, **options):
@@ -137,7 +139,8 @@ def test_graph__no_compiler(n_before, compiler):
 def test_cache__folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FACEARRAY_CACHE", str(tmp_path / "file"))
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is as before afterwards
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     with pytest.raises(InputError, match=r"found no way to write into .*TORCHINDUCTOR_CACHE_DIR"):
         CompiledGraph(Net(), [(3, 2)])
 
@@ -156,4 +159,4 @@ def test_detector__compiled_as_it_is(cache, asset):
     found = detector(frame)
     np.testing.assert_allclose(found.landmarks, expected.landmarks, rtol=0, atol=0.01)
     np.testing.assert_allclose(found.features, expected.features, rtol=0, atol=0.01)
-    assert any(cache.rglob("*.so"))
+    assert json.loads((cache / "facearray-manifest.json").read_text())
