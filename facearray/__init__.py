@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         plot,
         schema,
         selectors,
+        signal,
         stats,
         tables,
     )
@@ -62,6 +63,7 @@ __all__ = [
     "save",
     "schema",
     "selectors",
+    "signal",
     "stats",
     "tables",
 ]
@@ -89,6 +91,7 @@ _MODULES = (
     "plot",
     "schema",
     "selectors",
+    "signal",
     "stats",
     "tables",
 )

@@ -34,6 +34,7 @@ LAYERS = (
     ("detectors",),
     ("datasets", "identities"),
     ("stats",),
+    ("signal",),
     ("plot", "testing"),
     ("accessor",),
     ("cli",),

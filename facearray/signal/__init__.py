@@ -1,0 +1,3 @@
+"""Time courses before statistics: cleaned, resampled and described, lazily, per video and face, on true seconds."""
+
+__all__: list[str] = []

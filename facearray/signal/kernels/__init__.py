@@ -1,0 +1,1 @@
+"""What is computed from time courses: arrays without labels, the last axis is time."""
