@@ -8,8 +8,17 @@ import holoviews as hv
 import pandas as pd
 import xarray as xr
 from distributed import Client
+from numpy.typing import ArrayLike
 
 from facearray.models.au_map import AUMap
+from facearray.signal.baseline import Reference
+from facearray.signal.bin import Statistic
+from facearray.signal.clean import Trend
+from facearray.signal.kernels.baselines import Scale
+from facearray.signal.kernels.gaps import Interpolation
+from facearray.signal.quality import Preset
+from facearray.signal.rectify import Measure
+from facearray.signal.smooth import Smoother
 from facearray.stats.decoding.request import Missing, Scoring, Sets
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.intersubject.grid import Align
@@ -182,6 +191,76 @@ class DatasetAccessor(DataArrayAccessor):
         """Select the identity embeddings, each of unit L2 norm."""
     def identities(self, *, threshold: float = 0.37) -> xr.Dataset:
         """Say which slots of which videos are the same person."""
+    def quality(
+        self,
+        preset: Preset | None = "standard",
+        *,
+        min_detection: float | None = None,
+        min_score: float | None = None,
+        max_angle: float | None = None,
+        min_size: float | None = None,
+        max_blur: float | None = None,
+        brightness: tuple[float, float] | None = None,
+        max_duplicates: float | None = None,
+        blur_from: str = "blur",
+        brightness_from: str = "brightness",
+        features: str | Iterable[str] | None = "aus",
+    ) -> xr.Dataset:
+        """Judge each video by how well faces were found in it, and count what is excluded for what reason."""
+    def rectify(self, *, threshold: float = 5.0, measures: Iterable[Measure] | None = None) -> xr.Dataset:
+        """Take out frames in which the face box or the head's movement is implausible."""
+    def mask(
+        self,
+        condition: xr.DataArray | ArrayLike | None = None,
+        *,
+        min_score: float | None = None,
+        max_angle: float | Mapping[str, float] | None = None,
+        min_size: float | None = None,
+    ) -> xr.Dataset:
+        """Take out frames by the detector's score, where the head points, the size of the face, or any condition."""
+    def interpolate(
+        self, max_gap: float, *, method: Interpolation = "linear", features: str | Iterable[str] | None = None
+    ) -> xr.Dataset:
+        """Fill short gaps in the time courses of features."""
+    def baseline(
+        self,
+        reference: Reference | xr.Dataset | xr.DataArray = "median",
+        *,
+        scale: Scale = "difference",
+        features: str | Iterable[str] | None = None,
+        seconds: float | None = None,
+        period: Mapping[str, Any] | None = None,
+        person: str = "person",
+    ) -> xr.Dataset:
+        """Express features relative to a baseline."""
+    def clean(
+        self,
+        *,
+        features: str | Iterable[str] | None = None,
+        detrend: bool | Trend = True,
+        high_pass: float | None = None,
+        low_pass: float | None = None,
+        confounds: str | Iterable[str] | None = None,
+        series: xr.DataArray | None = None,
+        standardize: bool = True,
+        order: int = 4,
+    ) -> xr.Dataset:
+        """Clean the time courses of features of trend, frequencies, confounds and scale, in this order."""
+    def smooth(
+        self,
+        method: Smoother = "savgol",
+        *,
+        seconds: float = 0.5,
+        degree: int = 3,
+        features: str | Iterable[str] | None = None,
+    ) -> xr.Dataset:
+        """Smooth the time courses of features, without delaying them."""
+    def resample(self, fps: float) -> xr.Dataset:
+        """Give all videos frames at one even rate."""
+    def bin(self, seconds: float, *, stat: Statistic = "mean", min_valid: float = 0.5) -> xr.Dataset:
+        """Reduce the frames of each stretch of time to one."""
+    def steps(self) -> list[dict[str, Any]]:
+        """List what was done to a Dataset, in the order in which it was done."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

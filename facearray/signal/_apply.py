@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from facearray import schema, selectors
 
-__all__ = ["Frames", "Output", "Result", "feature_positions", "map_features", "map_videos"]
+__all__ = ["Frames", "Output", "Result", "feature_positions", "map_series", "map_videos", "mask_where", "with_marks"]
 
 #: Of one variable in one task, padding included; what is computed on the way takes a few times as much.
 BLOCK_BYTES = 32 * 2**20
@@ -130,9 +130,9 @@ def map_videos(
     )
 
 
-def map_features(
+def map_series(
     ds: xr.Dataset,
-    function: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.floating]],
+    function: Callable[[NDArray[np.float64], Frames], NDArray[np.floating]],
     *,
     features: str | Iterable[str] | None = None,
 ) -> xr.Dataset:
@@ -143,8 +143,8 @@ def map_features(
     ds
         Detections. They are not changed.
     function
-        From values (n_face, n_chosen, n_frame) in float64, NaN where there is none, and times (n_frame,) in seconds,
-        to values of the same shape. It may change what it is given.
+        From the courses (n_series, n_frame) of the features of all faces in float64, NaN where there is no value, and
+        the frames of the video, to courses of the same shape. It may change what it is given.
     features
         Groups and names, as for `facearray.selectors.select`; all by default. Others stay as they are.
 
@@ -156,17 +156,80 @@ def map_features(
     chosen = feature_positions(ds, features)
 
     def replaced(frames: Frames) -> Result:
-        values = frames.data["features"]
-        if chosen is None:
-            return (function(values.astype(np.float64), frames.times),)
-        out = values.copy()
-        out[:, chosen] = function(values[:, chosen].astype(np.float64), frames.times)
+        out = frames.data["features"].copy()
+        part = out if chosen is None else out[:, chosen]
+        courses = part.reshape(-1, part.shape[-1]).astype(np.float64)
+        out[:, slice(None) if chosen is None else chosen] = function(courses, frames).reshape(part.shape)
         return (out,)
 
     variable = ds.variables["features"]
     (found,) = map_videos(ds, replaced, [Output(variable.dims[1:], variable.dtype)])
     found.attrs = variable.attrs
     return ds.assign(features=found)
+
+
+def mask_where(
+    ds: xr.Dataset,
+    name: str,
+    function: Callable[[Frames], NDArray[np.bool_]],
+    *,
+    others: Mapping[str, xr.Variable] | None = None,
+) -> xr.Dataset:
+    """Take the measurements of faces out of some frames.
+
+    Parameters
+    ----------
+    ds
+        Detections. They are not changed.
+    name
+        Of the coordinate (video, frame, face) that says where they were taken out; marks of an earlier call stay.
+    function
+        From the frames of a video, with ``features`` among the data, to truth values (n_face, n_frame).
+    others
+        As for `map_videos`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``ds`` with NaN in all measurements with dims (video, frame, face, ...) where the function is true.
+    """
+    features = ds.variables["features"]
+
+    def judged(frames: Frames) -> Result:
+        gone = function(frames)
+        return _without(frames.data["features"], gone), gone
+
+    outputs = [Output(features.dims[1:], features.dtype), Output(("frame", "face"), bool, False)]
+    masked, marks = map_videos(ds, judged, outputs, others=others)
+    changed = {"features": masked}
+    for other in set(schema.DATA_VARS) & set(ds.data_vars) - {"features"}:
+        variable = ds.variables[other]
+        (changed[str(other)],) = map_videos(
+            ds,
+            lambda frames, other=other: (_without(frames.data[other], frames.data["marks"]),),
+            [Output(variable.dims[1:], variable.dtype)],
+            inputs=[str(other)],
+            others={"marks": marks},
+        )
+    for key, variable in changed.items():
+        variable.attrs = ds.variables[key].attrs
+    return with_marks(ds.assign(changed), name, marks)
+
+
+def _without(values: NDArray[Any], gone: NDArray[np.bool_]) -> NDArray[Any]:
+    """Values (n_face, ..., n_frame) without those of some frames of faces (n_face, n_frame)."""
+    where = gone.reshape(len(gone), *[1] * (values.ndim - 2), gone.shape[-1])
+    return np.where(where, values.dtype.type(np.nan), values)
+
+
+def with_marks(ds: xr.Dataset, name: str, marks: xr.Variable) -> xr.Dataset:
+    """Keep which frames of which faces something was done to, as a coordinate (video, frame, face) of truth values.
+
+    Marks of an earlier call stay.
+    """
+    if name in ds.coords:
+        marks = marks | ds.variables[name].astype(bool)
+    return ds.assign_coords({name: marks})
 
 
 def feature_positions(ds: xr.Dataset, features: str | Iterable[str] | None) -> NDArray[np.intp] | None:

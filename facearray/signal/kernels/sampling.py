@@ -45,15 +45,16 @@ class Sampling:
 def sampling(times: NDArray[np.floating]) -> Sampling:
     """Find the grid on which the times (n_frame,) of frames lie, in seconds.
 
-    Rounding of times to milliseconds and a clock that drifts are no problem; frames that were left out are empty places.
+    Rounding of times to milliseconds and a clock that drifts are no problem; frames that were left out are empty
+    places.
 
     Examples
     --------
     >>> found = sampling(np.array([0.0, 0.04, 0.12]))
     >>> found.step, found.places.tolist()
     (0.04, [0, 1, 3])
-    >>> sampling(np.array([0.0, 0.04, 0.05])).problem
-    'the time between frames varies, from 0.01 to 0.04 s'
+    >>> sampling(np.array([0.0, 0.04, 0.1, 0.14])).problem
+    'the time between frames varies, from 0.04 to 0.06 s'
     """
     n = len(times)
     places = np.arange(n)
@@ -65,7 +66,9 @@ def sampling(times: NDArray[np.floating]) -> Sampling:
     if (steps <= 0).any():
         first = int(np.argmax(steps <= 0))
         return Sampling(np.nan, places, f"times do not increase ({times[first]:g} s, then {times[first + 1]:g} s)")
-    taken = np.maximum(np.rint(steps / np.median(steps)), 1).astype(np.intp)
+    # of an even number the lower one in the middle: a step that there is
+    middle = np.sort(steps)[(n - 2) // 2]
+    taken = np.maximum(np.rint(steps / middle), 1).astype(np.intp)
     step = float((times[-1] - times[0]) / taken.sum())
     if (np.abs(steps - taken * step) > JITTER * step).any():
         return Sampling(step, places, f"the time between frames varies, from {steps.min():.3g} to {steps.max():.3g} s")
