@@ -114,8 +114,9 @@ def regular(times: NDArray[np.float64]) -> Iterator[str]:
 
 
 def typical_step(times: NDArray[np.float64]) -> float:
-    """Seconds that a frame lasts: the median time between two, or 0 for a single frame."""
-    return float(np.median(np.diff(times))) if len(times) > 1 else 0.0
+    """Seconds that a frame lasts: the mean time between two, pauses left out; 0 for a single frame."""
+    steps = np.diff(times)
+    return float(steps[steps <= 1.5 * np.median(steps)].mean()) if len(steps) else 0.0
 
 
 def _raise_about(ds: xr.Dataset, found: list[tuple[int, str]]) -> None:

@@ -104,8 +104,8 @@ def smooth(
 
 
 def _odd(width: float) -> int:
-    """Nearest odd number."""
-    return 2 * int(np.rint((width - 1) / 2)) + 1
+    """Nearest odd number; of two the larger one."""
+    return 2 * int(np.floor(width / 2 + 1e-6)) + 1
 
 
 def _complaints(times: NDArray[np.float64], *, method: Smoother, seconds: float, degree: int) -> Iterator[str]:

@@ -154,7 +154,7 @@ def nearest(times: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.i
     right = np.searchsorted(times, at).clip(1, max(1, len(times) - 1))
     right = np.minimum(right, len(times) - 1)
     left = np.maximum(right - 1, 0)
-    return np.where(at - times[left] <= times[right] - at, left, right)
+    return np.where(at - times[left] <= times[right] - at + 1e-9, left, right)
 
 
 class Cells:
