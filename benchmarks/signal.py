@@ -1,9 +1,10 @@
 """Cleaning of time courses beside the same arithmetic on one array in memory. The last line is one JSON object.
 
-- `ratio`: seconds of `.fex.clean(high_pass=..., low_pass=..., confounds=...)` and `.fex.resample(fps=...)` from a store,
-  as a user calls them and takes the result, over those of the same steps with numpy and scipy on one array (series,
-  frames) that is in memory, each step one call for all series; at most 1.5. Both are given the cores of the machine: Dask
-  threads on one side, what numpy and scipy make of them on the other. Both are timed in processes of their own.
+- `ratio`: seconds of `.fex.clean(high_pass=..., low_pass=..., confounds=...)` and `.fex.resample(fps=...)` from a
+  store, as a user calls them and takes the result, over those of the same steps with numpy and scipy on one array
+  (series, frames) that is in memory, each step one call for all series; at most 1.5. Both have the cores of the
+  machine: Dask's threads on one side, what numpy and scipy make of them on the other. Both run in processes of their
+  own.
 - `peak_mb`: most memory of the process that cleans, of which `import_mb` were there before; below 2000. Results are
   reduced to a sum as they come, and not kept.
 - `save_seconds`, `save_peak_mb`: the same, but written into a new store.
@@ -16,6 +17,7 @@ The store takes 4 bytes a value, 0.8 GB with the defaults, in a temporary folder
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -130,7 +132,7 @@ def averages(n_frames: int) -> np.ndarray:
         h = min(1 / NEW_FPS, t, times[-1] - t)
         inner = times[(times > t - h) & (times < t + h)]
         knots = np.unique(np.concatenate([[t - h, t, t + h], inner]).round(12))
-        for a, b in zip(knots[:-1], knots[1:], strict=True):
+        for a, b in itertools.pairwise(knots):
             for s, share in ((a, 1 / 6), ((a + b) / 2, 4 / 6), (b, 1 / 6)):
                 position = min(s * FPS, n_frames - 1)
                 left = min(int(position + 1e-9), n_frames - 2)
@@ -138,7 +140,7 @@ def averages(n_frames: int) -> np.ndarray:
                 row[left] += mass * (1 - (position - left))
                 row[left + 1] += mass * (position - left)
         if h < 1e-9:
-            row[int(round(t * FPS))] = 1
+            row[round(t * FPS)] = 1
     return weights / weights.sum(axis=1, keepdims=True)
 
 

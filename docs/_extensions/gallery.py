@@ -42,7 +42,7 @@ def use_study() -> None:
 def made_up() -> xr.Dataset:
     """Random walks in 20 videos of two conditions, with a face mesh."""
     rng = np.random.default_rng(0)
-    names = ("FaceScore", "Pitch", "Yaw", *schema.feature_names("aus", "emotions"))
+    names = ("Pitch", "Roll", "Yaw", *schema.feature_names("facebox", "aus", "emotions"))
     n_frames = rng.integers(14, 40, 20)
     number = np.where(np.arange(40) < n_frames[:, None], np.arange(40), -1).astype("i4")
     walk = np.cumsum(rng.normal(scale=0.05, size=(20, 40, 1, len(names))), axis=1) + 0.4

@@ -70,6 +70,11 @@ class Output:
     dtype: Any = np.float32
     fill: Any = np.nan
 
+    @classmethod
+    def like(cls, variable: xr.Variable) -> Output:
+        """Make the output that takes the place of a measurement (video, ...)."""
+        return cls(tuple(map(str, variable.dims[1:])), variable.dtype)
+
 
 def map_videos(
     ds: xr.Dataset,
@@ -123,11 +128,8 @@ def map_videos(
     if any(_is_lazy(array) for array in arrays):
         found = _in_dask(task, arrays, lengths)
     else:
-        found = task(*(array.values for array in arrays))
-    return tuple(
-        xr.Variable(("video", *output.dims), array)
-        for output, array in zip(outputs, found if isinstance(found, tuple) else (found,), strict=True)
-    )
+        found = _as_tuple(task(*(array.values for array in arrays)))
+    return tuple(xr.Variable(("video", *output.dims), array) for output, array in zip(outputs, found, strict=True))
 
 
 def map_series(
@@ -163,7 +165,7 @@ def map_series(
         return (out,)
 
     variable = ds.variables["features"]
-    (found,) = map_videos(ds, replaced, [Output(variable.dims[1:], variable.dtype)])
+    (found,) = map_videos(ds, replaced, [Output.like(variable)])
     found.attrs = variable.attrs
     return ds.assign(features=found)
 
@@ -199,18 +201,16 @@ def mask_where(
         gone = function(frames)
         return _without(frames.data["features"], gone), gone
 
-    outputs = [Output(features.dims[1:], features.dtype), Output(("frame", "face"), bool, False)]
+    outputs = [Output.like(features), Output(("frame", "face"), bool, False)]
     masked, marks = map_videos(ds, judged, outputs, others=others)
     changed = {"features": masked}
     for other in set(schema.DATA_VARS) & set(ds.data_vars) - {"features"}:
-        variable = ds.variables[other]
-        (changed[str(other)],) = map_videos(
-            ds,
-            lambda frames, other=other: (_without(frames.data[other], frames.data["marks"]),),
-            [Output(variable.dims[1:], variable.dtype)],
-            inputs=[str(other)],
-            others={"marks": marks},
-        )
+
+        def without(frames: Frames, name: str = str(other)) -> Result:
+            return (_without(frames.data[name], frames.data["marks"]),)
+
+        output = Output.like(ds.variables[other])
+        (changed[str(other)],) = map_videos(ds, without, [output], inputs=[str(other)], others={"marks": marks})
     for key, variable in changed.items():
         variable.attrs = ds.variables[key].attrs
     return with_marks(ds.assign(changed), name, marks)
@@ -228,7 +228,10 @@ def with_marks(ds: xr.Dataset, name: str, marks: xr.Variable) -> xr.Dataset:
     Marks of an earlier call stay.
     """
     if name in ds.coords:
-        marks = marks | ds.variables[name].astype(bool)
+        earlier = ds.variables[name]
+        if marks.chunks is not None and _is_lazy(earlier):
+            earlier = earlier.chunk(dict(zip(marks.dims, marks.chunks, strict=True)))
+        marks = marks | earlier.astype(bool)
     return ds.assign_coords({name: marks})
 
 
@@ -302,6 +305,11 @@ def _put(into: NDArray[Any], output: Output, result: NDArray[Any], real: slice |
     target[..., slice(result.shape[-1]) if real is None else real] = result
 
 
+def _as_tuple(found: Any) -> tuple[Any, ...]:
+    """Put what comes alone where there is one output into a tuple."""
+    return found if isinstance(found, tuple) else (found,)
+
+
 def _is_lazy(variable: xr.Variable) -> bool:
     return variable.chunks is not None or not variable._in_memory
 
@@ -315,14 +323,14 @@ def _in_dask(task: _Task, arrays: Sequence[xr.Variable], lengths: Mapping[str, i
     # dims get names of their own, because an output may have one in another size than an input
     results = ",".join(f"({','.join(f'new_{dim}' for dim in output.dims)})" for output in task.outputs)
     number = arrays[1]
-    found = da.apply_gufunc(
+    found = da.apply_gufunc(  # type: ignore[no-untyped-call]
         task,
         f"{signature}->{results}",
         *(_chunked(array, number, blocks) for array in arrays),
         output_dtypes=[np.dtype(output.dtype) for output in task.outputs],
         output_sizes={f"new_{dim}": lengths[dim] for output in task.outputs for dim in output.dims},
     )
-    return found if isinstance(found, tuple) else (found,)
+    return _as_tuple(found)
 
 
 def _video_blocks(arrays: Sequence[xr.Variable], task: _Task) -> tuple[int, ...]:
@@ -351,7 +359,8 @@ def _chunked(variable: xr.Variable, number: xr.Variable, blocks: tuple[int, ...]
         return variable.data.rechunk(chunks)
     stored: Any = variable.values if variable._in_memory else _Stored(variable, number)
     # A name of its own spares dask from hashing all values.
-    return da.from_array(stored, chunks=chunks, name=f"signal-{uuid.uuid4().hex}", asarray=True)
+    name = f"signal-{uuid.uuid4().hex}"
+    return da.from_array(stored, chunks=chunks, name=name, asarray=True)  # type: ignore[no-untyped-call]
 
 
 class _Stored:
@@ -367,7 +376,8 @@ class _Stored:
             return np.asarray(self.variable[key].values)
         real = self.number[videos].values >= 0
         stop = int(np.flatnonzero(real.any(axis=0)).max(initial=-1)) + 1
-        fill = np.nan if self.dtype.kind == "f" else np.zeros((), self.dtype)[()]
+        # padding is never looked at but for its negative frame numbers
+        fill = {"f": np.nan, "i": -1}.get(self.dtype.kind, np.zeros((), self.dtype)[()])
         out = np.full((len(real), *self.shape[1:]), fill, dtype=self.dtype)
         out[:, :stop] = self.variable[videos, :stop].values
         return out[(slice(None), *others)]

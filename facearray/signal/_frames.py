@@ -97,7 +97,7 @@ def _measurement(ds: xr.Dataset, name: str, n_new: int, change: Change) -> xr.Va
         return (found,)
 
     variable = ds.variables[name]
-    output = Output(variable.dims[1:], variable.dtype)
+    output = Output.like(variable)
     (result,) = map_videos(ds, changed, [output], inputs=[name], sizes={"frame": n_new})
     return result
 
@@ -115,6 +115,6 @@ def _nearest(ds: xr.Dataset, name: str, n_new: int, new_times: Callable[[Frames]
         values[..., far] = fill
         return (values,)
 
-    output = Output(variable.dims[1:], dtype, fill)
+    output = Output(tuple(map(str, variable.dims[1:])), dtype, fill)
     (result,) = map_videos(ds, moved, [output], inputs=[name], sizes={"frame": n_new})
     return result

@@ -152,7 +152,8 @@ def of_values(ds: xr.Dataset, levels: xr.DataArray, features: list[str], scale: 
     if "face" in levels.dims and levels.sizes["face"] != ds.sizes["face"]:
         raise InputError(f"found levels of {levels.sizes['face']} faces; expected {ds.sizes['face']}")
     sizes = {"video": ds.sizes["video"], "face": ds.sizes["face"], "feature": len(features)}
-    values = np.asarray(levels.variable.set_dims(sizes).transpose(*dims).values, dtype=np.float64)
+    wide = levels.variable.set_dims(sizes).transpose(*dims)  # type: ignore[no-untyped-call]
+    values = np.asarray(wide.values, dtype=np.float64)
     return Rest(values, np.full_like(values, np.nan))
 
 
@@ -207,4 +208,5 @@ def _effort(values: NDArray[np.floating]) -> NDArray[np.floating]:
     there = ~np.isnan(values)
     n = there.sum(axis=-1)
     total = np.where(there, values, 0).sum(axis=-1)
-    return np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
+    mean: NDArray[np.floating] = np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
+    return mean

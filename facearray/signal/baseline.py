@@ -136,7 +136,7 @@ def baseline(
         return (out,)
 
     variable = ds.variables["features"]
-    (found,) = map_videos(ds, compared, [Output(variable.dims[1:], variable.dtype)], others=others)
+    (found,) = map_videos(ds, compared, [Output.like(variable)], others=others)
     found.attrs = variable.attrs
     return ds.assign(features=found)
 
@@ -182,7 +182,7 @@ def _first(seconds: float) -> AtRest:
     def at_rest(frames: Frames) -> NDArray[np.bool_]:
         check_one(frames.video, frames.times, known)
         # a frame that begins where the stretch ends is not in it, whatever its time was rounded to
-        return (frames.times - frames.times[0] < seconds - 1e-6)[None]
+        return np.asarray(frames.times - frames.times[0] < seconds - 1e-6)[None]
 
     return at_rest
 

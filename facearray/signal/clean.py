@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -125,7 +125,7 @@ def clean(
         return (out,)
 
     variable = ds.variables["features"]
-    (found,) = map_videos(ds, cleaned, [Output(variable.dims[1:], variable.dtype)], others=others)
+    (found,) = map_videos(ds, cleaned, [Output.like(variable)], others=others)
     found.attrs = variable.attrs
     return ds.assign(features=found)
 
@@ -200,12 +200,12 @@ class _Plan:
 def _make_plan(
     ds: xr.Dataset,
     features: str | Iterable[str] | None,
-    detrend: bool | Trend,
+    detrend: Any,
     high_pass: float | None,
     low_pass: float | None,
     confounds: str | Iterable[str] | None,
-    standardize: bool,
-    order: int,
+    standardize: Any,
+    order: Any,
 ) -> _Plan:
     problems = Problems()
     problems.positive(high_pass=high_pass, low_pass=low_pass)

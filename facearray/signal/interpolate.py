@@ -69,17 +69,13 @@ def interpolate(
         check_one(frames.video, frames.times, known)
         out = frames.data["features"].copy()
         part = out if chosen is None else out[:, chosen]
-        values = part.reshape(-1, part.shape[-1]).astype(np.float64)
-        marks = fill(values, frames.times, typical_step(frames.times), max_gap, method)
-        values = values.reshape(part.shape)
-        if chosen is None:
-            out = values.astype(out.dtype)
-        else:
-            out[:, chosen] = values
-        return out, marks.reshape(part.shape).any(axis=1)
+        courses = part.reshape(-1, part.shape[-1]).astype(np.float64)
+        marks = fill(courses, frames.times, typical_step(frames.times), max_gap, method)
+        out[:, slice(None) if chosen is None else chosen] = courses.reshape(part.shape)
+        return out, np.asarray(marks.reshape(part.shape).any(axis=1))
 
     variable = ds.variables["features"]
-    outputs = [Output(variable.dims[1:], variable.dtype), Output(("frame", "face"), bool, False)]
+    outputs = [Output.like(variable), Output(("frame", "face"), bool, False)]
     found, marks = map_videos(ds, filled, outputs)
     found.attrs = variable.attrs
     return with_marks(ds.assign(features=found), "interpolated", marks)

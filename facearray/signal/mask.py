@@ -153,7 +153,9 @@ def _condition(ds: xr.Dataset, condition: xr.DataArray | ArrayLike) -> xr.Variab
     if wrong:
         problems.add(f"found a condition of other sizes ({', '.join(wrong)}); expected those of the Dataset")
     problems.raise_if_any()
-    return variable.set_dims({dim: ds.sizes[dim] for dim in FRAME_DIMS}).transpose(*FRAME_DIMS)
+    sizes = {dim: ds.sizes[dim] for dim in FRAME_DIMS}
+    wide: xr.Variable = variable.set_dims(sizes).transpose(*FRAME_DIMS)  # type: ignore[no-untyped-call]
+    return wide
 
 
 def _same_videos(ds: xr.Dataset, condition: xr.DataArray) -> bool:

@@ -279,7 +279,8 @@ def _duplicates(values: NDArray[np.floating], there: NDArray[np.bool_]) -> NDArr
     both = there[:, :-1] & there[:, 1:]
     same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=-1) & both
     n = both.sum(axis=1)
-    return np.divide(same.sum(axis=1), n, out=np.full(n.shape, np.nan), where=n > 0)
+    share: NDArray[np.float64] = np.divide(same.sum(axis=1), n, out=np.full(n.shape, np.nan), where=n > 0)
+    return share
 
 
 def _judge(

@@ -129,7 +129,8 @@ def gaussian(values: NDArray[np.float64], width: float) -> NDArray[np.float64]:
         ndimage.gaussian_filter1d(part, width / _FWHM, axis=-1, mode="constant", truncate=4.0)
         for part in (np.where(there, values, 0), there.astype(np.float64))
     )
-    return np.divide(total, weight, out=np.full_like(values, np.nan), where=there)
+    found: NDArray[np.float64] = np.divide(total, weight, out=np.full_like(values, np.nan), where=there)
+    return found
 
 
 def moving_median(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

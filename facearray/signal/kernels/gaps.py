@@ -25,22 +25,20 @@ def patterns(values: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp] | 
     Series without any value are left out.
     """
     there = ~np.isnan(values)
-    if not len(there):
+    if (there == there[:1]).all():
+        if there.any():
+            yield slice(None), np.flatnonzero(there[0])
         return
-    if (there == there[0]).all():
-        groups: dict[bytes, list[int] | slice] = {b"": slice(None)}
-    else:
-        groups = {}
-        for i, row in enumerate(np.packbits(there, axis=1)):
-            groups.setdefault(row.tobytes(), []).append(i)  # type: ignore[union-attr]
+    groups: dict[bytes, list[int]] = {}
+    for i, row in enumerate(np.packbits(there, axis=1)):
+        groups.setdefault(row.tobytes(), []).append(i)
     for rows in groups.values():
-        first = 0 if isinstance(rows, slice) else rows[0]
-        frames = np.flatnonzero(there[first])
+        frames = np.flatnonzero(there[rows[0]])
         if len(frames):
-            yield rows if isinstance(rows, slice) else np.array(rows), frames
+            yield np.array(rows), frames
 
 
-def bridge(values: NDArray[np.floating], frames: NDArray[np.intp]) -> NDArray[np.floating]:
+def bridge(values: NDArray[np.float64], frames: NDArray[np.intp]) -> NDArray[np.float64]:
     """Cut equally spaced series (n, n_frame) to their first and last value, gaps between joined by straight lines.
 
     Parameters
@@ -57,8 +55,8 @@ def bridge(values: NDArray[np.floating], frames: NDArray[np.intp]) -> NDArray[np
 
 
 def between(
-    known: NDArray[np.floating], known_times: NDArray[np.float64], times: NDArray[np.float64], method: Interpolation
-) -> NDArray[np.floating]:
+    known: NDArray[np.float64], known_times: NDArray[np.float64], times: NDArray[np.float64], method: Interpolation
+) -> NDArray[np.float64]:
     """Interpolate series (n, n_known) at times within the range of the known ones, which increase.
 
     ``"pchip"`` and ``"akima"`` are piecewise cubic and do not swing past neighbouring values, or hardly; ``"spline"``
@@ -77,7 +75,7 @@ def between(
             "akima": interpolate.Akima1DInterpolator,
             "spline": interpolate.CubicSpline,
         }
-        found: NDArray[np.floating] = kinds[method](known_times, known, axis=-1)(times)
+        found: NDArray[np.float64] = kinds[method](known_times, known, axis=-1)(times)
         return found
     right = np.searchsorted(known_times, times, side="left").clip(1, max(1, len(known_times) - 1))
     left = right - 1
@@ -88,7 +86,8 @@ def between(
         share = np.rint(share)
     elif method == "previous":
         share = np.floor(share)
-    return known[:, left] * (1 - share) + known[:, right] * share
+    line: NDArray[np.float64] = known[:, left] * (1 - share) + known[:, right] * share
+    return line
 
 
 def gap_lengths(frames: NDArray[np.intp], times: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -115,7 +114,7 @@ def gap_lengths(frames: NDArray[np.intp], times: NDArray[np.float64], step: floa
 
 
 def fill(
-    values: NDArray[np.floating], times: NDArray[np.float64], step: float, max_gap: float, method: Interpolation
+    values: NDArray[np.float64], times: NDArray[np.float64], step: float, max_gap: float, method: Interpolation
 ) -> NDArray[np.bool_]:
     """Fill short gaps of series (n, n_frame) in place.
 

@@ -36,7 +36,8 @@ def robust_z(values: NDArray[np.float64], least: NDArray[np.float64] | float) ->
     """
     distance = np.abs(values - median(values))
     scale = np.fmax(median(distance) / _NORMAL, np.reshape(least, (-1, 1)))
-    return distance / scale
+    z: NDArray[np.float64] = distance / scale
+    return z
 
 
 def speed(angles: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:

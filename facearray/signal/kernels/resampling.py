@@ -31,7 +31,7 @@ def new_times(first: float, last: float, step: float) -> NDArray[np.float64]:
     >>> new_times(1.0, 1.3, 0.1).round(6)
     array([1. , 1.1, 1.2, 1.3])
     """
-    return first + step * np.arange(int(np.floor((last - first) / step + 1e-6)) + 1)
+    return first + step * np.arange(int(np.floor((last - first) / step + 1e-6)) + 1, dtype=np.float64)
 
 
 def resample(
@@ -154,7 +154,8 @@ def nearest(times: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.i
     right = np.searchsorted(times, at).clip(1, max(1, len(times) - 1))
     right = np.minimum(right, len(times) - 1)
     left = np.maximum(right - 1, 0)
-    return np.where(at - times[left] <= times[right] - at + 1e-9, left, right)
+    found: NDArray[np.intp] = np.where(at - times[left] <= times[right] - at + 1e-9, left, right)
+    return found
 
 
 class Cells:
