@@ -19,7 +19,17 @@ from numpy.typing import NDArray
 
 from facearray import schema, selectors
 
-__all__ = ["Frames", "Output", "Result", "feature_positions", "map_series", "map_videos", "mask_where", "with_marks"]
+__all__ = [
+    "Frames",
+    "Output",
+    "Result",
+    "feature_positions",
+    "map_series",
+    "map_videos",
+    "mask_where",
+    "with_marks",
+    "with_unit",
+]
 
 #: Of one variable in one task, padding included; what is computed on the way takes a few times as much.
 BLOCK_BYTES = 32 * 2**20
@@ -204,13 +214,13 @@ def mask_where(
     outputs = [Output.like(features), Output(("frame", "face"), bool, False)]
     masked, marks = map_videos(ds, judged, outputs, others=others)
     changed = {"features": masked}
-    for other in set(schema.DATA_VARS) & set(ds.data_vars) - {"features"}:
+    for other in sorted(set(schema.DATA_VARS) & set(map(str, ds.data_vars)) - {"features"}):
 
-        def without(frames: Frames, name: str = str(other)) -> Result:
+        def without(frames: Frames, name: str = other) -> Result:
             return (_without(frames.data[name], frames.data["marks"]),)
 
         output = Output.like(ds.variables[other])
-        (changed[str(other)],) = map_videos(ds, without, [output], inputs=[str(other)], others={"marks": marks})
+        (changed[other],) = map_videos(ds, without, [output], inputs=[other], others={"marks": marks})
     for key, variable in changed.items():
         variable.attrs = ds.variables[key].attrs
     return with_marks(ds.assign(changed), name, marks)
@@ -233,6 +243,30 @@ def with_marks(ds: xr.Dataset, name: str, marks: xr.Variable) -> xr.Dataset:
             earlier = earlier.chunk(dict(zip(marks.dims, marks.chunks, strict=True)))
         marks = marks | earlier.astype(bool)
     return ds.assign_coords({name: marks})
+
+
+def with_unit(ds: xr.Dataset, chosen: slice | NDArray[np.intp] | None, unit: str) -> xr.Dataset:
+    """Say that features at some positions, or all, have another unit now; where units are kept at all."""
+    if "unit" not in ds.coords:
+        return ds
+    is_changed = np.zeros(ds.sizes["feature"], dtype=bool)
+    is_changed[slice(None) if chosen is None else chosen] = True
+
+    def renamed(units: NDArray[Any], changed: NDArray[np.bool_]) -> NDArray[Any]:
+        units = units.astype(np.dtypes.StringDType())
+        units[changed] = unit
+        return units
+
+    variable = ds.variables["unit"]
+    found = xr.apply_ufunc(
+        renamed,
+        variable,
+        xr.Variable("feature", is_changed),
+        dask="parallelized",
+        output_dtypes=[np.dtypes.StringDType()],
+        keep_attrs=True,
+    )
+    return ds.assign_coords(unit=found)
 
 
 def feature_positions(ds: xr.Dataset, features: str | Iterable[str] | None) -> NDArray[np.intp] | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facearray import schema
 from facearray.errors import unknown_names
-from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
+from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos, with_unit
 from facearray.signal._checks import Problems
 from facearray.signal._rest import Rest, of_dataset, of_quiet_frames, of_values
 from facearray.signal._steps import recorded
@@ -21,6 +21,9 @@ from facearray.signal.kernels.baselines import SCALES, Scale, level, relative
 __all__ = ["baseline"]
 
 Reference = Literal["mean", "median", "first", "period", "quiet"]
+
+#: Units of what is not in that of the feature.
+UNITS: Mapping[str, str] = {"percent": "%", "z": "", "decibel": "dB"}
 
 #: Which frames (n_face or 1, n_frame) of a video are at rest.
 AtRest = Callable[[Frames], NDArray[np.bool_]]
@@ -71,10 +74,10 @@ def baseline(
     Returns
     -------
     xarray.Dataset
-        ``ds`` with other ``features``; lazy where ``ds`` is, though what is pooled over videos (``"quiet"``, other
-        detections) is read at once. Missing values do not count in a baseline and stay missing. Where there is
-        no baseline, or the scale does not exist for it (a baseline or standard deviation of 0, a ratio that is not
-        positive), the result is NaN.
+        ``ds`` with other ``features``, and their ``unit``; lazy where ``ds`` is, though what is pooled over videos
+        (``"quiet"``, other detections) is read at once. Missing values do not count in a baseline and stay missing.
+        Where there is no baseline, or the scale does not exist for it (a baseline or standard deviation of 0, a ratio
+        that is not positive), the result is NaN.
 
     Raises
     ------
@@ -138,7 +141,8 @@ def baseline(
     variable = ds.variables["features"]
     (found,) = map_videos(ds, compared, [Output.like(variable)], others=others)
     found.attrs = variable.attrs
-    return ds.assign(features=found)
+    new = ds.assign(features=found)
+    return with_unit(new, chosen, UNITS[scale]) if scale in UNITS else new
 
 
 def _check_arguments(reference: Any, scale: str, seconds: float | None, period: Mapping[str, Any] | None) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.errors import unknown_names
-from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
+from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos, with_unit
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known, regular
@@ -71,10 +71,11 @@ def clean(
     Returns
     -------
     xarray.Dataset
-        ``ds`` with cleaned ``features``; lazy where ``ds`` is. What is missing stays missing: a trend, confounds and
-        the scale are estimated from frames with a value, and the filter runs over gaps that are bridged by straight
-        lines. A frame without a value of all confounds has none in the result. A feature without any value in a video
-        stays without; one that does not vary has none once it is standardized.
+        ``ds`` with cleaned ``features``, and an empty ``unit`` of those that are standardized; lazy where ``ds`` is.
+        What is missing stays missing: a trend, confounds and the scale are estimated from frames with a value, and the
+        filter runs over gaps that are bridged by straight lines. A frame without a value of all confounds has none in
+        the result. A feature without any value in a video stays without; one that does not vary has none once it is
+        standardized.
 
     Raises
     ------
@@ -127,7 +128,8 @@ def clean(
     variable = ds.variables["features"]
     (found,) = map_videos(ds, cleaned, [Output.like(variable)], others=others)
     found.attrs = variable.attrs
-    return ds.assign(features=found)
+    new = ds.assign(features=found)
+    return with_unit(new, plan.chosen, "") if standardize else new
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -216,3 +216,21 @@ def test_cleaning__times_that_repeat_name_their_video(faces):
     bad["timestamp"][3, 5] = 0
     with pytest.raises(fa.FaceArrayError, match=r"'c': found times that do not increase, 0\.16 s and then 0 s"):
         bad.fex.resample(fps=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "unit"),
+    [
+        ("baseline", {}, "degree"),
+        ("baseline", {"scale": "percent"}, "%"),
+        ("baseline", {"scale": "decibel"}, "dB"),
+        ("clean", {"standardize": False}, "degree"),
+        ("clean", {}, ""),
+    ],
+)
+@pytest.mark.parametrize("chunks", [None, {"feature": 3}])
+def test_cleaning__units_are_those_of_the_result(faces, name, options, unit, chunks):
+    ds = faces if chunks is None else faces.chunk(chunks)
+    found = call(ds, name, {**options, "features": "Yaw,AU12"})
+    assert found.unit.sel(feature=["Yaw", "Pitch", "FaceRectX"]).values.tolist() == [unit, "degree", "px"]
+    assert faces.unit.sel(feature="Yaw") == "degree"
