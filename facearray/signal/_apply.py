@@ -19,17 +19,7 @@ from numpy.typing import NDArray
 
 from facearray import schema, selectors
 
-__all__ = [
-    "Frames",
-    "Output",
-    "Result",
-    "feature_positions",
-    "map_series",
-    "map_videos",
-    "mask_where",
-    "with_marks",
-    "with_unit",
-]
+__all__ = ["Frames", "Output", "Result", "feature_positions", "is_lazy", "map_videos"]
 
 #: Of one variable in one task, padding included; what is computed on the way takes a few times as much.
 BLOCK_BYTES = 32 * 2**20
@@ -135,138 +125,11 @@ def map_videos(
     )
     labels = np.array([str(label) for label in ds["video"].to_numpy()], dtype=object)
     arrays = [xr.Variable("video", labels), number, *([] if times is None else [times]), *variables.values()]
-    if any(_is_lazy(array) for array in arrays):
+    if any(is_lazy(array) for array in arrays):
         found = _in_dask(task, arrays, lengths)
     else:
         found = _as_tuple(task(*(array.values for array in arrays)))
     return tuple(xr.Variable(("video", *output.dims), array) for output, array in zip(outputs, found, strict=True))
-
-
-def map_series(
-    ds: xr.Dataset,
-    function: Callable[[NDArray[np.float64], Frames], NDArray[np.floating]],
-    *,
-    features: str | Iterable[str] | None = None,
-) -> xr.Dataset:
-    """Replace the time courses of features by others of the same frames.
-
-    Parameters
-    ----------
-    ds
-        Detections. They are not changed.
-    function
-        From the courses (n_series, n_frame) of the features of all faces in float64, NaN where there is no value, and
-        the frames of the video, to courses of the same shape. It may change what it is given.
-    features
-        Groups and names, as for `facearray.selectors.select`; all by default. Others stay as they are.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``ds`` with other ``features``, of the same dtype.
-    """
-    chosen = feature_positions(ds, features)
-
-    def replaced(frames: Frames) -> Result:
-        out = frames.data["features"].copy()
-        part = out if chosen is None else out[:, chosen]
-        courses = part.reshape(-1, part.shape[-1]).astype(np.float64)
-        out[:, slice(None) if chosen is None else chosen] = function(courses, frames).reshape(part.shape)
-        return (out,)
-
-    variable = ds.variables["features"]
-    (found,) = map_videos(ds, replaced, [Output.like(variable)])
-    found.attrs = variable.attrs
-    return ds.assign(features=found)
-
-
-def mask_where(
-    ds: xr.Dataset,
-    name: str,
-    function: Callable[[Frames], NDArray[np.bool_]],
-    *,
-    others: Mapping[str, xr.Variable] | None = None,
-) -> xr.Dataset:
-    """Take the measurements of faces out of some frames.
-
-    Parameters
-    ----------
-    ds
-        Detections. They are not changed.
-    name
-        Of the coordinate (video, frame, face) that says where they were taken out; marks of an earlier call stay.
-    function
-        From the frames of a video, with ``features`` among the data, to truth values (n_face, n_frame).
-    others
-        As for `map_videos`.
-
-    Returns
-    -------
-    xarray.Dataset
-        ``ds`` with NaN in all measurements with dims (video, frame, face, ...) where the function is true.
-    """
-    features = ds.variables["features"]
-
-    def judged(frames: Frames) -> Result:
-        gone = function(frames)
-        return _without(frames.data["features"], gone), gone
-
-    outputs = [Output.like(features), Output(("frame", "face"), bool, False)]
-    masked, marks = map_videos(ds, judged, outputs, others=others)
-    changed = {"features": masked}
-    for other in sorted(set(schema.DATA_VARS) & set(map(str, ds.data_vars)) - {"features"}):
-
-        def without(frames: Frames, name: str = other) -> Result:
-            return (_without(frames.data[name], frames.data["marks"]),)
-
-        output = Output.like(ds.variables[other])
-        (changed[other],) = map_videos(ds, without, [output], inputs=[other], others={"marks": marks})
-    for key, variable in changed.items():
-        variable.attrs = ds.variables[key].attrs
-    return with_marks(ds.assign(changed), name, marks)
-
-
-def _without(values: NDArray[Any], gone: NDArray[np.bool_]) -> NDArray[Any]:
-    """Values (n_face, ..., n_frame) without those of some frames of faces (n_face, n_frame)."""
-    where = gone.reshape(len(gone), *[1] * (values.ndim - 2), gone.shape[-1])
-    return np.where(where, values.dtype.type(np.nan), values)
-
-
-def with_marks(ds: xr.Dataset, name: str, marks: xr.Variable) -> xr.Dataset:
-    """Keep which frames of which faces something was done to, as a coordinate (video, frame, face) of truth values.
-
-    Marks of an earlier call stay.
-    """
-    if name in ds.coords:
-        earlier = ds.variables[name]
-        if marks.chunks is not None and _is_lazy(earlier):
-            earlier = earlier.chunk(dict(zip(marks.dims, marks.chunks, strict=True)))
-        marks = marks | earlier.astype(bool)
-    return ds.assign_coords({name: marks})
-
-
-def with_unit(ds: xr.Dataset, chosen: slice | NDArray[np.intp] | None, unit: str) -> xr.Dataset:
-    """Say that features at some positions, or all, have another unit now; where units are kept at all."""
-    if "unit" not in ds.coords:
-        return ds
-    is_changed = np.zeros(ds.sizes["feature"], dtype=bool)
-    is_changed[slice(None) if chosen is None else chosen] = True
-
-    def renamed(units: NDArray[Any], changed: NDArray[np.bool_]) -> NDArray[Any]:
-        units = units.astype(np.dtypes.StringDType())
-        units[changed] = unit
-        return units
-
-    variable = ds.variables["unit"]
-    found = xr.apply_ufunc(
-        renamed,
-        variable,
-        xr.Variable("feature", is_changed),
-        dask="parallelized",
-        output_dtypes=[np.dtypes.StringDType()],
-        keep_attrs=True,
-    )
-    return ds.assign_coords(unit=found)
 
 
 def feature_positions(ds: xr.Dataset, features: str | Iterable[str] | None) -> NDArray[np.intp] | None:
@@ -344,7 +207,8 @@ def _as_tuple(found: Any) -> tuple[Any, ...]:
     return found if isinstance(found, tuple) else (found,)
 
 
-def _is_lazy(variable: xr.Variable) -> bool:
+def is_lazy(variable: xr.Variable) -> bool:
+    """Whether values are dask-backed, or in a store and not yet read."""
     return variable.chunks is not None or not variable._in_memory
 
 

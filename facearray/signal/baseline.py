@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from facearray import schema
 from facearray.errors import unknown_names
-from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos, with_unit
+from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
+from facearray.signal._measurements import with_unit
 from facearray.signal._rest import Rest, of_dataset, of_quiet_frames, of_values
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.errors import unknown_names
-from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos, with_unit
+from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
+from facearray.signal._measurements import with_unit
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known, regular
 from facearray.signal.kernels.cleaning import detrend as subtract_trend

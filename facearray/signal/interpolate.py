@@ -7,8 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
-from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos, with_marks
+from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
+from facearray.signal._measurements import with_marks
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known, typical_step
 from facearray.signal.kernels.gaps import METHODS, Interpolation, fill

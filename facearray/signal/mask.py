@@ -10,8 +10,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from facearray import schema
-from facearray.signal._apply import Frames, mask_where
+from facearray.signal._apply import Frames
 from facearray.signal._checks import Problems
+from facearray.signal._measurements import mask_where
 from facearray.signal._steps import recorded
 
 __all__ = ["mask"]

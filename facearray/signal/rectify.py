@@ -10,8 +10,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
-from facearray.signal._apply import Frames, mask_where
+from facearray.signal._apply import Frames
 from facearray.signal._checks import Problems
+from facearray.signal._measurements import mask_where
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known, require_times
 from facearray.signal.kernels.plausibility import robust_z, speed
