@@ -187,17 +187,21 @@ class _Plan:
         self, values: NDArray[np.float64], against: NDArray[np.float64], times: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Clean the features (n, n_frame) of one face, given its confounds (k, n_frame)."""
-        n = len(values)
-        both = np.concatenate([values, against]) if len(against) else values
-        if self.degree is not None:
-            both = subtract_trend(both, times, self.degree)
-        if self.filters:
-            places = sampling(times)
-            both = on_grid(
-                both, places, lambda grid: butterworth(grid, 1 / places.step, self.high_pass, self.low_pass, self.order)
-            )
-        found = regress_out(both[:n], both[n:])
+        found = regress_out(self._steady(values, times), self._steady(against, times))
         return to_z(found) if self.standardize else found
+
+    def _steady(self, values: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Take trend and frequencies out of series (n, n_frame)."""
+        if self.degree is not None and len(values):
+            values = subtract_trend(values, times, self.degree)
+        if self.filters and len(values):
+            places = sampling(times)
+            values = on_grid(
+                values,
+                places,
+                lambda grid: butterworth(grid, 1 / places.step, self.high_pass, self.low_pass, self.order),
+            )
+        return values
 
 
 def _make_plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.signal.kernels.gaps import patterns
+from facearray.signal.kernels.gaps import of_pattern, patterns
 
 __all__ = ["detrend", "regress_out", "standardize"]
 
@@ -32,7 +32,17 @@ def detrend(values: NDArray[np.float64], times: NDArray[np.float64], degree: int
     >>> detrend(np.array([[1.0, 2.0, np.nan, 4.0]]), np.arange(4.0), 1).round(6) + 0
     array([[ 0.,  0., nan,  0.]])
     """
-    return _residuals(values, _powers(times, degree), at_least=degree + 1)
+    powers = _powers(times, degree)
+    out = None
+    for rows, frames in patterns(values):
+        if len(frames) < degree + 1:
+            continue
+        residuals = _residuals(of_pattern(values, rows, frames), powers[:, frames])
+        if residuals.shape == values.shape:
+            return residuals
+        out = np.full_like(values, np.nan) if out is None else out
+        out[rows if isinstance(rows, slice) else rows[:, None], frames] = residuals
+    return np.full_like(values, np.nan) if out is None else out
 
 
 def regress_out(values: NDArray[np.float64], confounds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -48,30 +58,35 @@ def regress_out(values: NDArray[np.float64], confounds: NDArray[np.float64]) -> 
     if not len(confounds):
         return values
     known = ~np.isnan(confounds).any(axis=0)
-    values = np.where(known, values, np.nan)
-    out = np.full_like(values, np.nan)
+    if not known.all():
+        values = np.where(known, values, np.nan)
+    out = None
     for rows, frames in patterns(values):
         x = confounds[:, frames]
         x = x - x.mean(axis=1, keepdims=True)
         # a confound that does not vary here says nothing
         varies = (x**2).sum(axis=1) > _ROUNDING**2 * (confounds[:, frames] ** 2).sum(axis=1)
-        group = out[rows]
-        group[:, frames] = values[rows][:, frames] - _projection(values[rows][:, frames], x[varies])
-        out[rows] = group
-    return out
+        residuals = _residuals(of_pattern(values, rows, frames), x[varies])
+        if residuals.shape == values.shape:
+            return residuals
+        out = np.full_like(values, np.nan) if out is None else out
+        out[rows if isinstance(rows, slice) else rows[:, None], frames] = residuals
+    return np.full_like(values, np.nan) if out is None else out
 
 
 def standardize(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Give each series (n, n_frame) mean 0 and standard deviation 1; one that does not vary has no values then."""
     there = ~np.isnan(values)
     n = there.sum(axis=-1, keepdims=True)
+    is_whole = bool(there.all())
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(there, values, 0).sum(axis=-1, keepdims=True) / n
+        mean = (values if is_whole else np.where(there, values, 0)).sum(axis=-1, keepdims=True) / n
         centred = values - mean
-        sd = np.sqrt(np.where(there, centred**2, 0).sum(axis=-1, keepdims=True) / (n - 1))
-        size = np.where(there, np.abs(values), 0).max(axis=-1, keepdims=True, initial=0)
-        found: NDArray[np.float64] = centred / np.where(sd > _ROUNDING * size, sd, np.nan)
-    return found
+        known = centred if is_whole else np.where(there, centred, 0)
+        sd = np.sqrt(np.einsum("st,st->s", known, known)[:, None] / (n - 1))
+        varies = sd > _ROUNDING * (np.abs(mean) + sd)
+        centred /= np.where(varies, sd, np.nan)
+    return centred
 
 
 def _powers(times: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
@@ -81,23 +96,14 @@ def _powers(times: NDArray[np.float64], degree: int) -> NDArray[np.float64]:
     return np.polynomial.legendre.legvander(2 * span / scale - 1, degree).T
 
 
-def _residuals(values: NDArray[np.float64], regressors: NDArray[np.float64], at_least: int) -> NDArray[np.float64]:
-    out = np.full_like(values, np.nan)
-    for rows, frames in patterns(values):
-        if len(frames) < at_least:
-            continue
-        group, here = out[rows], values[rows][:, frames]
-        group[:, frames] = here - _projection(here, regressors[:, frames])
-        out[rows] = group
-    return out
-
-
-def _projection(values: NDArray[np.float64], regressors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Part of complete series (n, n_frame) within the span of regressors (k, n_frame), collinear or not."""
+def _residuals(values: NDArray[np.float64], regressors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take the part within the span of regressors (k, n_frame) out of complete series (n, n_frame)."""
     if not len(regressors):
-        return np.zeros_like(values)
+        return values
     length = np.sqrt((regressors**2).sum(axis=1, keepdims=True))
     _, sizes, basis = np.linalg.svd(regressors / np.where(length > 0, length, 1), full_matrices=False)
+    # collinear regressors have fewer directions
     basis = basis[sizes > _ROUNDING * sizes[0]]
-    projection: NDArray[np.float64] = (values @ basis.T) @ basis
-    return projection
+    residuals = (values @ basis.T) @ basis
+    np.subtract(values, residuals, out=residuals)
+    return residuals

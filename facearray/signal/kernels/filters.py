@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -35,17 +36,14 @@ def _bridged(
     values: NDArray[np.float64], function: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 ) -> NDArray[np.float64]:
     """Apply a function to series without gaps, from the first value to the last, and put gaps back."""
-    out = np.full_like(values, np.nan)
+    out = None
     for rows, frames in patterns(values):
-        first = frames[0]
         changed = function(bridge(values[rows], frames))
-        if len(frames) == values.shape[1] and isinstance(rows, slice):
+        if changed.shape == values.shape and len(frames) == values.shape[1]:
             return changed
-        columns = frames - first
-        group = out[rows]
-        group[:, frames] = changed[:, columns]
-        out[rows] = group
-    return out
+        out = np.full_like(values, np.nan) if out is None else out
+        out[rows if isinstance(rows, slice) else rows[:, None], frames] = changed[:, frames - frames[0]]
+    return np.full_like(values, np.nan) if out is None else out
 
 
 def butterworth(
@@ -68,12 +66,7 @@ def butterworth(
 
     if low_pass is None and high_pass is None:
         return values
-    if low_pass is None:
-        sos = signal.butter(order, high_pass, "highpass", fs=rate, output="sos")
-    elif high_pass is None:
-        sos = signal.butter(order, low_pass, "lowpass", fs=rate, output="sos")
-    else:
-        sos = signal.butter(order, (high_pass, low_pass), "bandpass", fs=rate, output="sos")
+    sos = _sections(rate, high_pass, low_pass, order)
     # scipy's own choice, which a short series has no room for
     padding = 3 * (2 * len(sos) + 1 - min((sos[:, 2] == 0).sum(), (sos[:, 5] == 0).sum()))
 
@@ -82,6 +75,20 @@ def butterworth(
         return found
 
     return _bridged(values, run)
+
+
+@functools.lru_cache(maxsize=64)
+def _sections(rate: float, high_pass: float | None, low_pass: float | None, order: int) -> NDArray[np.float64]:
+    """Second-order sections (n, 6) of a filter, which many videos share."""
+    from scipy import signal
+
+    kind, cut_offs = {
+        (True, False): ("highpass", high_pass),
+        (False, True): ("lowpass", low_pass),
+        (True, True): ("bandpass", (high_pass, low_pass)),
+    }[high_pass is not None, low_pass is not None]
+    sections: NDArray[np.float64] = signal.butter(order, cut_offs, kind, fs=rate, output="sos")
+    return sections
 
 
 def savitzky_golay(values: NDArray[np.float64], width: int, degree: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["METHODS", "Interpolation", "between", "bridge", "fill", "gap_lengths", "patterns"]
+__all__ = ["METHODS", "Interpolation", "between", "bridge", "fill", "gap_lengths", "of_pattern", "patterns"]
 
 Interpolation = Literal["linear", "nearest", "previous", "pchip", "akima", "spline"]
 
@@ -36,6 +36,15 @@ def patterns(values: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp] | 
         frames = np.flatnonzero(there[rows[0]])
         if len(frames):
             yield np.array(rows), frames
+
+
+def of_pattern(
+    values: NDArray[np.float64], rows: NDArray[np.intp] | slice, frames: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Values of the series and frames of one of the `patterns`; without a copy where these are all."""
+    if isinstance(rows, slice) and len(frames) == values.shape[1]:
+        return values
+    return values[rows][:, frames]
 
 
 def bridge(values: NDArray[np.float64], frames: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.signal.kernels.gaps import patterns
+from facearray.signal.kernels.gaps import of_pattern, patterns
 
 __all__ = ["STATISTICS", "Cells", "bin_statistic", "nearest", "new_times", "resample"]
 
@@ -72,7 +72,7 @@ def resample(
         row, column, weight = _weights(frames, times, step, at, half_width, max(_JOINED * step, new_step))
         matrix = sparse.csr_array((weight, (row, column)), shape=(len(at), len(frames)))
         covered = np.asarray(matrix.sum(axis=1))
-        found = (matrix @ np.ascontiguousarray(values[rows][:, frames].T)).T
+        found = (matrix @ np.ascontiguousarray(of_pattern(values, rows, frames).T)).T
         enough = covered >= _COVERED - 1e-9
         out[rows] = np.where(enough, found / np.where(enough, covered, 1), np.nan)
     return out
