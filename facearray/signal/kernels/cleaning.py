@@ -81,7 +81,7 @@ def standardize(values: NDArray[np.float64]) -> NDArray[np.float64]:
     is_whole = bool(there.all())
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (values if is_whole else np.where(there, values, 0)).sum(axis=-1, keepdims=True) / n
-        centred = values - mean
+        centred: NDArray[np.float64] = values - mean
         known = centred if is_whole else np.where(there, centred, 0)
         sd = np.sqrt(np.einsum("st,st->s", known, known)[:, None] / (n - 1))
         varies = sd > _ROUNDING * (np.abs(mean) + sd)
@@ -104,6 +104,6 @@ def _residuals(values: NDArray[np.float64], regressors: NDArray[np.float64]) -> 
     _, sizes, basis = np.linalg.svd(regressors / np.where(length > 0, length, 1), full_matrices=False)
     # collinear regressors have fewer directions
     basis = basis[sizes > _ROUNDING * sizes[0]]
-    residuals = (values @ basis.T) @ basis
+    residuals: NDArray[np.float64] = (values @ basis.T) @ basis
     np.subtract(values, residuals, out=residuals)
     return residuals
