@@ -6,12 +6,13 @@ import functools
 import inspect
 import json
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from facearray._version import package_version
 
 __all__ = ["STEPS", "recorded", "steps"]
 
@@ -38,7 +39,7 @@ def recorded(function: _F) -> _F:
         step = {
             "function": function.__name__,
             "arguments": {name: _plain(value) for name, value in given},
-            "version": version("facearray"),
+            "version": package_version(),
         }
         return result.assign_attrs({STEPS: json.dumps([*steps(ds), step])})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.errors import unknown_names
 from facearray.signal._checks import Problems
@@ -197,7 +197,7 @@ def quality(
         "preset": str(preset),
         "limits": json.dumps({name: limit for name, limit in asdict(limits).items() if limit is not None}),
         "not_measured": not_measured,
-        "facearray_version": version("facearray"),
+        "facearray_version": package_version(),
     }
     return result if pose is None else result.assign(pose)
 
