@@ -27,7 +27,7 @@ WITH_DASK = "facearray.detection.executors.plugin"
 LAYERS = (
     ("errors", "_secrets", "_members", "_version", "_words"),
     ("schema", "_assets"),
-    ("assets", "_columns", "_matching", "selectors"),
+    ("assets", "_columns", "_matching", "epochs", "selectors"),
     ("blocks", "combine", "intervals", "io", "tables"),
     ("models",),
     ("detection",),

@@ -188,17 +188,26 @@ def draw_chunk(arrangements: Draws, seed: int, chunk: int, n_permutations: int, 
     return drawn[: n_permutations - chunk * size]
 
 
-def _ratio(numerator: Array, variance: Array) -> Array:
-    """Absolute ratio of an estimate and its standard error; infinite where there is no variance."""
+def _ratio(numerator: Array, variance: Array, *, signed: bool) -> Array:
+    """Ratio of an estimate and its standard error, or its absolute value; infinite where there is no variance."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(variance > 0, np.abs(numerator) / np.sqrt(variance), np.inf)
+        numerator = numerator if signed else np.abs(numerator)
+        return np.where(variance > 0, numerator / np.sqrt(variance), np.copysign(np.inf, numerator))
+
+
+def _centred(y: Array) -> Array:
+    """Outcomes (n, m) less their means; 0 where there is none."""
+    there = ~np.isnan(y)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(there, y - np.where(there, y, 0).sum(axis=0) / there.sum(axis=0), 0)
 
 
 @dataclass(frozen=True)
 class SignFlip:
-    """|t| of the mean of outcomes (n, m) whose signs are flipped; a NaN is left out."""
+    """|t|, or t if `signed`, of the mean of outcomes (n, m) whose signs are flipped; a NaN is left out."""
 
     y: Array
+    signed: bool = False
     _there: Array = field(init=False)
     _filled: Array = field(init=False)
 
@@ -211,25 +220,29 @@ class SignFlip:
         n = self._there.sum(axis=0)
         total = arrangements @ self._filled
         square = (self._filled**2).sum(axis=0)
-        rest = square - total**2 / n
-        return _ratio(total / n, np.where(rest > 1e-13 * square, rest, 0) / (n - 1) / n)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rest = square - total**2 / n
+            variance = np.where(rest > 1e-13 * square, rest, 0) / (n - 1) / n
+            return _ratio(total / n, variance, signed=self.signed)
 
 
 @dataclass(frozen=True)
 class TwoSample:
     """|t| of the difference of two groups, for outcomes (n, m); labels above 0 are one group, others the other.
 
-    A NaN stays with its unit, so that the group sizes of that outcome differ between arrangements.
+    t, first minus other, if `signed`. A NaN stays with its unit, so that the group sizes of that outcome differ between
+    arrangements.
     """
 
     y: Array
     equal_var: bool = False
+    signed: bool = False
     _there: Array = field(init=False)
     _centred: Array = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_there", (~np.isnan(self.y)).astype(float))
-        object.__setattr__(self, "_centred", np.nan_to_num(self.y - np.nanmean(self.y, axis=0)))
+        object.__setattr__(self, "_centred", _centred(self.y))
 
     def __call__(self, arrangements: NDArray[Any]) -> Array:
         """Compute it."""
@@ -244,20 +257,24 @@ class TwoSample:
             else:
                 variance = rest1 / (n1 - 1) / n1 + rest2 / (n2 - 1) / n2
             floor = 1e-13 * (square1 + square2) / (n1 + n2) ** 2
-            return _ratio(sum1 / n1 - sum2 / n2, np.where(variance > floor, variance, 0))
+            return _ratio(sum1 / n1 - sum2 / n2, np.where(variance > floor, variance, 0), signed=self.signed)
 
 
 @dataclass(frozen=True)
 class Slope:
-    """|t| of the slope of outcomes (n, m) on one regressor and an intercept; a NaN stays with its unit."""
+    """|t|, or t if `signed`, of the slope of outcomes (n, m) on one regressor and an intercept.
+
+    A NaN stays with its unit.
+    """
 
     y: Array
+    signed: bool = False
     _there: Array = field(init=False)
     _centred: Array = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_there", (~np.isnan(self.y)).astype(float))
-        object.__setattr__(self, "_centred", np.nan_to_num(self.y - np.nanmean(self.y, axis=0)))
+        object.__setattr__(self, "_centred", _centred(self.y))
 
     def __call__(self, arrangements: NDArray[Any]) -> Array:
         """Compute it."""
@@ -270,7 +287,7 @@ class Slope:
             square = (self._centred**2).sum(axis=0)
             rest = square - product**2 / spread
             variance = np.where(rest > 1e-13 * square, rest, 0) / (n - 2) / spread
-            return _ratio(product / spread, variance)
+            return _ratio(product / spread, variance, signed=self.signed)
 
 
 @dataclass(frozen=True)
@@ -285,6 +302,8 @@ class FreedmanLane:
         (n,) the regressor.
     others
         (n, k) the other regressors, the intercept among them.
+    signed
+        Whether it is t instead.
 
     Notes
     -----
@@ -295,6 +314,7 @@ class FreedmanLane:
     y: Array
     x: Array
     others: Array
+    signed: bool = False
     _parts: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -302,6 +322,8 @@ class FreedmanLane:
 
         parts = []
         for rows, columns in complete_rows(self.y):
+            if not rows.any():
+                continue
             U, basis = basis_of_rows(self.others[rows])
             rest = self.y[np.ix_(rows, columns)]
             rest = rest - U @ (U.T @ rest)
@@ -314,7 +336,7 @@ class FreedmanLane:
 
     def __call__(self, arrangements: NDArray[Any]) -> Array:
         """Compute it."""
-        result = np.empty((len(arrangements), self.y.shape[1]))
+        result = np.full((len(arrangements), self.y.shape[1]), np.inf)
         for rows, columns, rest, weights, spread, U, df in self._parts:
             place = np.cumsum(rows) - 1
             orders = place[arrangements[rows[arrangements]].reshape(len(arrangements), -1)]
@@ -323,7 +345,9 @@ class FreedmanLane:
             square = (rest**2).sum(axis=0)
             explained = sum((direction[back] @ rest) ** 2 for direction in U.T)
             left = square - explained - slope**2 * spread
-            result[:, columns] = _ratio(slope, np.where(left > 1e-13 * square, left, 0) / df / spread)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                variance = np.where(left > 1e-13 * square, left, 0) / df / spread
+            result[:, columns] = _ratio(slope, variance, signed=self.signed)
         return result
 
 
