@@ -23,7 +23,7 @@ help:
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"
 	@echo "make bench      the benchmarks, one JSON line each"
-	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md and docs/isc.md (over an hour)"
+	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md, isc.md and time_resolved.md (hours)"
 	@echo "make venv       the environment in .venv, which all of these need"
 
 venv: $(INSTALLED)
@@ -88,6 +88,7 @@ bench: assets
 calibrate: venv
 	@$(BIN)/python tests/unit/stats/test_calibration.py
 	@$(BIN)/python tests/unit/stats/test_isc_calibration.py
+	@$(BIN)/python tests/unit/stats/test_time_resolved_calibration.py
 
 clean:
 	@rm -rf build .venv

@@ -94,6 +94,12 @@ class DatasetAccessor(DataArrayAccessor):
     reliability = Method("facearray.stats")
     split_half = Method("facearray.stats")
     agreement = Method("facearray.stats")
+    decode_over_time = Method("facearray.stats")
+    regress_over_time = Method("facearray.stats")
+    cluster_test = Method("facearray.stats")
+    event_average = Method("facearray.stats")
+    event_test = Method("facearray.stats")
+    clusters = Method("facearray.stats")
 
 
 def _register() -> None:

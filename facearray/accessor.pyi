@@ -28,6 +28,7 @@ from facearray.stats.kernels.correlation import Method
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
 from facearray.stats.reliability import Split
+from facearray.stats.time_resolved.rules import Pairs
 from facearray.stats.units import Weights
 
 class PlotAccessor:
@@ -451,3 +452,120 @@ class DatasetAccessor(DataArrayAccessor):
         self, table: pd.DataFrame, *, threshold: float = 0.5, rater: str | None = None, face: int | None = None
     ) -> xr.Dataset:
         """Compare features above a threshold with what human coders saw, frame by frame."""
+    def decode_over_time(
+        self,
+        y: str,
+        X: Sets = "aus",
+        *,
+        window: float,
+        step: float | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+        model: Any,
+        generalize: bool = False,
+        cv: Any = 10,
+        groups: str | None = None,
+        unit: str = "video",
+        scoring: Scoring = None,
+        permutations: int = 0,
+        correction: str | None = None,
+        cluster_alpha: float = 0.05,
+        cluster_threshold: float | None = None,
+        repeats: int = 1,
+        seed: int = 0,
+        client: Client | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Predict a condition, or a number, from the features in every window of time."""
+    def regress_over_time(
+        self,
+        X: str | Iterable[str] | pd.DataFrame,
+        y: str | Iterable[str] = "aus",
+        *,
+        window: float,
+        step: float | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+        contrasts: Codes | None = None,
+        unit: str = "video",
+        cluster: str | None = None,
+        cov: Covariance = "nonrobust",
+        correction: str | None = None,
+        confidence: float = 0.95,
+        permutations: int = 0,
+        blocks: str | None = None,
+        cluster_alpha: float = 0.05,
+        cluster_threshold: float | None = None,
+        neighbours: Pairs | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Regress features on the same regressors in every window of time."""
+    def cluster_test(
+        self,
+        by: str | None = None,
+        *,
+        y: str | Iterable[str] = "aus",
+        window: float,
+        step: float | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+        groups: Sequence[Any] | None = None,
+        popmean: float = 0.0,
+        paired: str | None = None,
+        equal_var: bool = False,
+        unit: str = "video",
+        blocks: str | None = None,
+        confidence: float = 0.95,
+        permutations: int = 9999,
+        cluster_alpha: float = 0.05,
+        cluster_threshold: float | None = None,
+        neighbours: Pairs | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Test at which times means of features differ from a number, in pairs, or between two groups, by clusters."""
+    def event_average(
+        self,
+        events: pd.DataFrame,
+        *,
+        before: float,
+        after: float,
+        step: float,
+        y: str | Iterable[str] = "aus",
+        by: str | None = None,
+        baseline: tuple[float, float] | None = None,
+        unit: str = "video",
+        confidence: float = 0.95,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Average features around events: over the events of each unit first, and then over units."""
+    def event_test(
+        self,
+        events: pd.DataFrame,
+        by: str | None = None,
+        *,
+        before: float,
+        after: float,
+        step: float,
+        y: str | Iterable[str] = "aus",
+        groups: Sequence[Any] | None = None,
+        popmean: float = 0.0,
+        baseline: tuple[float, float] | None = None,
+        equal_var: bool = False,
+        unit: str = "video",
+        blocks: str | None = None,
+        confidence: float = 0.95,
+        permutations: int = 9999,
+        cluster_alpha: float = 0.05,
+        cluster_threshold: float | None = None,
+        neighbours: Pairs | None = None,
+        seed: int = 0,
+        client: Client | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Test averages around events against a number, or between two kinds of events or of units, by clusters."""
+    def clusters(self) -> pd.DataFrame:
+        """Make a table of the clusters of a result."""

@@ -9,31 +9,13 @@ import xarray as xr
 
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
-from facearray.stats.sentences import courses, measurement
-from facearray.stats.sentences.numbers import CORRECTIONS, counted, listed, p_text
+from facearray.stats.sentences import courses, measurement, over_time
+from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, counted, listed, p_text
 
 if TYPE_CHECKING:
     from facearray.stats.decoding.result import Decoding
 
 __all__ = ["describe"]
-
-_COVARIANCES = {
-    "nonrobust": "ordinary least squares",
-    "HC3": "ordinary least squares with HC3 standard errors",
-    "CR1": "ordinary least squares with cluster-robust standard errors (CR1, G - 1 degrees of freedom)",
-    "CR2": "ordinary least squares with cluster-robust standard errors (CR2, Bell-McCaffrey degrees of freedom)",
-    "CR3": "ordinary least squares with cluster-robust standard errors (CR3, Bell-McCaffrey degrees of freedom)",
-    "wild": "ordinary least squares with a wild cluster bootstrap-t",
-    "mixed": "linear mixed models (restricted maximum likelihood; t-tests with between/within degrees of freedom)",
-}
-
-
-_TESTS = {
-    "one-sample t-test": "a one-sample t-test",
-    "paired t-test": "a paired t-test",
-    "Student's t-test": "Student's t-test",
-    "Welch's t-test": "Welch's t-test",
-}
 
 
 def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.05) -> str:
@@ -44,7 +26,8 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
     result
         From `facearray.stats.regress`, `facearray.stats.ttest`, `facearray.stats.missingness`, `facearray.stats.isc` or
         what is computed from it, `facearray.stats.isfc`, `facearray.stats.reliability`, `facearray.stats.split_half` or
-        `facearray.stats.agreement`, or a selection of its terms, faces and features; or from `facearray.stats.decode`.
+        `facearray.stats.agreement`, or a selection of its terms, faces and features; from `facearray.stats.decode`; or
+        from `regress_over_time`, `decode_over_time`, `cluster_test`, `event_test` or `event_average`.
     alpha
         Level below which an adjusted p value is significant.
 
@@ -128,7 +111,7 @@ def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
         kind = f"all {attrs['n_permutations']}" if attrs["permutations_exact"] else f"{attrs['n_permutations']} random"
         permuted = f" p values are from {kind} permutations, smallest possible p {attrs['p_min']:.2g}."
     yield (
-        f"{_features(result['feature'].size)} tested by {_TESTS[attrs['test']]}{by} (n = "
+        f"{_features(result['feature'].size)} tested by {TESTS[attrs['test']]}{by} (n = "
         f"{counted(attrs['n'], unit)}; two-sided, {_correction(attrs)}).{permuted}"
     )
     for part in _rows(result, None):
@@ -137,7 +120,7 @@ def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
 
 
 def _model(attrs: dict[str, Any]) -> str:
-    model = _COVARIANCES[attrs["cov"]]
+    model = COVARIANCES[attrs["cov"]]
     if attrs.get("link") == "logit":
         return model.replace("ordinary least squares", "fractional logit models (quasi-likelihood)")
     return model
@@ -279,7 +262,11 @@ def _context(result: Any) -> Iterator[str]:
 
 _WRITERS: dict[str, Callable[[Any, float], Iterator[str]]] = {
     "agreement": measurement.agreement,
+    "cluster_test": over_time.means,
     "decode": _decoding,
+    "decode_over_time": over_time.decoding,
+    "event_average": over_time.averages,
+    "event_test": over_time.means,
     "isc": courses.isc,
     "isc_bootstrap": courses.isc_bootstrap,
     "isc_difference": courses.isc_difference,
@@ -289,6 +276,7 @@ _WRITERS: dict[str, Callable[[Any, float], Iterator[str]]] = {
     "mantel": courses.mantel,
     "missingness": _missingness,
     "regress": _regression,
+    "regress_over_time": over_time.regression,
     "reliability": measurement.reliability,
     "split_half": measurement.split_half,
     "ttest": _ttest,

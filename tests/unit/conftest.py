@@ -84,7 +84,7 @@ FILL = {"frame_number": -1, "n_faces_found": -1, "track_id": -1}
 def pad(ds: xr.Dataset, n_padding: int) -> xr.Dataset:
     """Add frames that are not real."""
     wider = ds.pad(frame=(0, n_padding))
-    filled = {name: wider[name].fillna(value).astype(ds[name].dtype) for name, value in FILL.items()}
+    filled = {name: wider[name].fillna(value).astype(ds[name].dtype) for name, value in FILL.items() if name in ds}
     return wider.assign_coords(filled)
 
 

@@ -14,7 +14,7 @@ OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 @pytest.mark.skipif(not (SHARED / "good_bad_news").is_dir(), reason="the detections are not here")
-@pytest.mark.parametrize("page", ["tables.md"])
+@pytest.mark.parametrize("page", ["tables.md", "time_resolved.md"])
 def test_docs__examples_show_what_they_give(page, monkeypatch):
     monkeypatch.setenv("FACEARRAY_ASSETS", str(SHARED))
     failed, attempted = doctest.testfile(

@@ -175,18 +175,24 @@ class Scores:
         return np.concatenate([self._of_codes(codes[i : i + step], self.classes) for i in range(0, len(codes), step)])
 
     def _of_codes(self, codes: NDArray[np.intp], classes: NDArray[Any]) -> Array:
-        held_out = None if self.tolerance is None else self.folds.held_out(codes)
+        try:
+            held_out = None if self.tolerance is None else self.folds.held_out(codes)
+        except InputError:  # for some of them there are no folds
+            held_out = None
         if held_out is None:
             return np.array([self._of_one(classes[row]) for row in codes])
         return np.stack([self._of_discriminant(X, codes, held_out) for X in self.X.values()], axis=1)
 
     def _of_one(self, y: NDArray[Any]) -> list[float]:
-        splits = self.folds.split(y)
+        try:
+            splits = self.folds.split(y)
+        except InputError:  # of units that miss in a window, so that other targets are left
+            return [np.nan] * len(self.X)
         return [float(np.mean([self._score(X, y, split) for split in splits])) for X in self.X.values()]
 
     def _score(self, X: Array, y: NDArray[Any], split: Split) -> float:
         train, test = split
-        fitted = self._fitted(X, y, train)
+        fitted = self.fitted(X, y, train)
         if fitted is None:
             return np.nan
         try:
@@ -196,7 +202,8 @@ class Scores:
                 raise
             return np.nan  # for a model that knows one class
 
-    def _fitted(self, X: Array, y: NDArray[Any], train: NDArray[np.intp]) -> Any:
+    def fitted(self, X: Array, y: NDArray[Any], train: NDArray[np.intp]) -> Any:
+        """Fit a copy of the model to a training set; None where that cannot be done."""
         model = self.model
         if self.classes is not None and len(np.unique(y[train])) < 2:
             # Other targets can leave a training set with one class, for which most classifiers refuse to be fitted.
@@ -215,7 +222,7 @@ class Scores:
         for i, fold in np.argwhere(~sure):
             test = held_out[i, fold]
             with np.errstate(invalid="ignore"):  # a share of the variance between equal means, which predicts nothing
-                fitted = self._fitted(X, codes[i], np.flatnonzero(~test))
+                fitted = self.fitted(X, codes[i], np.flatnonzero(~test))
             if fitted is not None:
                 predicted[i, fold, test] = fitted.predict(X[test])
                 sure[i, fold] = True
@@ -285,7 +292,7 @@ def p_values(null: Null, observed: Array) -> tuple[Array, Array]:
     """
     least = observed - _TIE * np.abs(observed)
     scores = np.where(np.isnan(null.scores), np.inf, null.scores)
-    largest = np.where(np.isnan(observed), -np.inf, scores).max(axis=1)
+    largest = np.where(np.isnan(observed), -np.inf, scores).max(axis=1, initial=-np.inf)
     counts = (scores >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0)
     more = int(not null.exact)
     p, p_max = (np.where(np.isnan(observed), np.nan, (b + more) / (len(scores) + more)) for b in counts)

@@ -25,7 +25,7 @@ from facearray.stats.decoding.sample import Sample, check_targets, population_of
 from facearray.stats.regression.request import some
 from facearray.stats.units import label_coordinates
 
-__all__ = ["run"]
+__all__ = ["cv_words", "run", "scoring_name"]
 
 _TEXT = np.dtypes.StringDType()
 
@@ -182,8 +182,8 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
         "model": request.model_name,
         "n": sample.n,
         "n_folds": len(splits),
-        "cv": _cv_words(folds, request),
-        "scoring": _scoring_name(request),
+        "cv": cv_words(folds, request),
+        "scoring": scoring_name(request),
         "population": population_of(sample, request),
         "excluded": sample.rows.excluded,
         "missing": request.missing,
@@ -207,7 +207,8 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
     return attrs
 
 
-def _cv_words(folds: Folds, request: Request) -> str:
+def cv_words(folds: Folds, request: Request) -> str:
+    """Say how units were put into folds."""
     if request.cv == LEAVE_ONE_GROUP_OUT:
         return f"leave one {request.groups} out"
     if not isinstance(request.cv, int):
@@ -218,7 +219,8 @@ def _cv_words(folds: Folds, request: Request) -> str:
     return f"{request.cv} {kind}{repeated}"
 
 
-def _scoring_name(request: Request) -> str:
+def scoring_name(request: Request) -> str:
+    """Name of the score."""
     if request.scoring is None:
         return "accuracy" if request.task == "classification" else "R²"
     if isinstance(request.scoring, str):

@@ -16,7 +16,16 @@ from facearray.stats.kernels.ols import Array
 from facearray.stats.regression.request import some
 from facearray.stats.units import PERSON_COORDINATES, UnitValues, levels, population, unit_values
 
-__all__ = ["Sample", "UnitRows", "check_targets", "make_sample", "population_of", "unit_rows"]
+__all__ = [
+    "Sample",
+    "UnitRows",
+    "check_targets",
+    "make_sample",
+    "population_of",
+    "rows_of_units",
+    "sample_of_rows",
+    "unit_rows",
+]
 
 #: The dim of frames that are units: their labels are those of their videos.
 OBSERVATION = "observation"
@@ -103,6 +112,17 @@ def unit_rows(ds: xr.Dataset, request: Request, features: list[str], needed: tup
         min_valid=request.min_valid,
         threshold=request.threshold,
     )
+    return rows_of_units(units, request, needed)
+
+
+def rows_of_units(units: UnitValues, request: Request, needed: tuple[str, ...]) -> UnitRows:
+    """Leave out the units of one face that lack a feature or a needed coordinate.
+
+    Raises
+    ------
+    InputError
+        If a coordinate is unknown, a feature has no value at all, or no unit is left.
+    """
     values = units.values[:, 0]
     names = [str(name) for name in units.features]
     lacks: dict[str, Any] = {
@@ -170,10 +190,18 @@ def make_sample(ds: xr.Dataset, request: Request) -> Sample:
     features = request.features + [request.y] * target_is_feature
     needed = (request.y,) if request.groups is None else (request.y, request.groups)
     rows = unit_rows(ds, request, features, needed)
-    if target_is_feature:
-        target: NDArray[Any] = rows.matrix([request.y])[:, 0]
-    else:
-        target = rows.units.coordinate(request.y)[rows.kept]
+    target = rows.matrix([request.y])[:, 0] if target_is_feature else rows.units.coordinate(request.y)[rows.kept]
+    return sample_of_rows(rows, target, request)
+
+
+def sample_of_rows(rows: UnitRows, target: NDArray[Any], request: Request) -> Sample:
+    """Put together units and their targets (n,).
+
+    Raises
+    ------
+    InputError
+        If the targets do not fit the model, or frames of one video are in several groups.
+    """
     classes, codes = None, None
     if request.task == "classification":
         classes, codes = _classes(target, request)

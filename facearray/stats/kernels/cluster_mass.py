@@ -112,7 +112,7 @@ def find_clusters(t: Array, neighbours: Index, threshold: Array, *, two_sided: b
     for side in _sides(t[None], threshold, two_sided=two_sided):
         _, points, component = _components(side, neighbours)
         number[points] = n + component + 1
-        masses.append(np.bincount(component, weights=t[points]))
+        masses.append(np.bincount(component, weights=t[points]).astype(np.float64))
         n += len(masses[-1])
     mass = np.concatenate(masses)
     order = np.argsort(-np.abs(mass), kind="stable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -13,7 +13,17 @@ from facearray.stats.kernels.cluster import Kind, Sums, cluster_fit, cluster_sum
 from facearray.stats.kernels.ols import Fit, complete_rows, ols, two_sided_p
 from facearray.stats.kernels.resampling import FreedmanLane, Labels, Orders, Slope, permutation_test
 
-__all__ = ["FEWEST_CLUSTERS", "Estimates", "Options", "fit_clusters", "fit_rows", "limits", "permute"]
+__all__ = [
+    "FEWEST_CLUSTERS",
+    "Estimates",
+    "Options",
+    "TermTest",
+    "fit_clusters",
+    "fit_rows",
+    "limits",
+    "permute",
+    "term_tests",
+]
 
 Covariance = Literal["nonrobust", "HC3", "CR1", "CR2", "CR3", "wild"]
 Link = Literal["identity", "logit"]
@@ -205,9 +215,9 @@ def permute(
     X: NDArray[np.float64],
     Y: NDArray[np.float64],
     tested: NDArray[np.intp],
+    blocks: NDArray[np.intp] | None,
     *,
     n_permutations: int,
-    blocks: NDArray[np.intp] | None,
     seed: int,
     client: Any,
 ) -> None:
@@ -216,21 +226,49 @@ def permute(
     A regressor that has nothing but an intercept beside it is dealt out to the units anew; beside others, the
     residuals of the outcomes are put into another order (Freedman & Lane 1983).
     """
+    estimates.p[:] = np.nan
+    estimates.p_max = np.full(estimates.p.shape, np.nan)
+    for test in term_tests(X, Y, tested, blocks):
+        j = test.term
+        result = permutation_test(
+            test.statistic,
+            np.where(np.isnan(estimates.se[j]), np.nan, test.observed),
+            test.arrangements,
+            n_permutations=n_permutations,
+            seed=seed,
+            client=client,
+        )
+        estimates.p[j], estimates.p_max[j] = result.p, result.p_max
+        estimates.arrangements[j] = (result.n_arrangements, result.exact)
+
+
+@dataclass(frozen=True, slots=True)
+class TermTest:
+    """How a term of a design is tested by permutation: |t|, or t, of each outcome in arrangements of the units."""
+
+    term: int
+    statistic: Slope | FreedmanLane
+    arrangements: Labels | Orders
+    observed: NDArray[np.float64]
+
+
+def term_tests(
+    X: NDArray[np.float64],
+    Y: NDArray[np.float64],
+    tested: NDArray[np.intp],
+    blocks: NDArray[np.intp] | None,
+    *,
+    signed: bool = False,
+) -> Iterator[TermTest]:
+    """Make the permutation tests of some terms of a design (n, k) for outcomes (n, m)."""
     # units of a block side by side
     order = np.arange(len(X)) if blocks is None else np.argsort(blocks, kind="stable")
     X, Y = X[order], Y[order]
     blocks = None if blocks is None else blocks[order]
-    estimates.p[:] = np.nan
-    estimates.p_max = np.full(estimates.p.shape, np.nan)
     for j in tested:
         x, others = X[:, j], np.delete(X, j, axis=1)
         simple = others.shape[1] == 1
-        statistic = Slope(Y) if simple else FreedmanLane(Y, x, others)
+        statistic = Slope(Y, signed) if simple else FreedmanLane(Y, x, others, signed)
         arrangements = Labels(x, blocks) if simple else Orders(len(x), blocks)
         identity = x[None] if simple else np.arange(len(x))[None]
-        observed = np.where(np.isnan(estimates.se[j]), np.nan, statistic(identity)[0])
-        result = permutation_test(
-            statistic, observed, arrangements, n_permutations=n_permutations, seed=seed, client=client
-        )
-        estimates.p[j], estimates.p_max[j] = result.p, result.p_max
-        estimates.arrangements[int(j)] = (result.n_arrangements, result.exact)
+        yield TermTest(int(j), statistic, arrangements, statistic(identity)[0])

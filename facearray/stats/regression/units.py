@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from distributed import Client
 
-__all__ = ["fit_units"]
+__all__ = ["Asked", "TestTerms", "fit_units", "fit_values", "regressors_asked"]
 
 
 def fit_units(
@@ -57,6 +57,33 @@ def fit_units(
     InputError
         If a regressor is unknown, constant or collinear, or there are too few clusters.
     """
+    asked = regressors_asked(ds, X)
+    units = unit_values(ds, features=list(dict.fromkeys([*request.outcomes, *asked.named.features])), **reduce)
+
+    def test(estimates: Estimates, *design: Any) -> None:
+        permute(estimates, *design, n_permutations=request.permutations, seed=request.options.seed, client=client)
+
+    labels = label_coordinates(ds, "feature", features=request.outcomes)
+    return fit_values(units, asked, request, labels, test)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Regressors as they were asked for, and which coordinates and features they are."""
+
+    X: Any
+    formula: bool
+    named: Regressors
+
+
+def regressors_asked(ds: xr.Dataset, X: str | Iterable[str] | pd.DataFrame) -> Asked:
+    """Find out what regressors of units are.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, or is none of a coordinate on videos.
+    """
     if not isinstance(X, str) and not hasattr(X, "columns"):
         X = list(X)
     formula = is_formula(X, ds)
@@ -69,15 +96,41 @@ def fit_units(
             f"found {some(map(repr, wrong))} not on videos; expected coordinates on videos, or unit='frame' with a "
             "cluster"
         )
-    features = list(dict.fromkeys([*request.outcomes, *named.features]))
-    units = unit_values(ds, features=features, **reduce)
+    return Asked(X, formula, named)
+
+
+#: Replaces the p values of estimates of a design (n, k), outcomes (n, m), tested terms and blocks (n,).
+TestTerms = Callable[
+    [Estimates, NDArray[np.float64], NDArray[np.float64], NDArray[np.intp], NDArray[np.intp] | None], None
+]
+
+
+def fit_values(
+    units: UnitValues, asked: Asked, request: Request, features: dict[Hashable, xr.Variable], test: TestTerms
+) -> Fitted:
+    """Fit the values of units face by face; outcomes come first among the features.
+
+    Parameters
+    ----------
+    units, asked, request
+        The values, and what is asked for.
+    features
+        Coordinates of the outcomes.
+    test
+        Permutation test of the terms of each face, for a request with permutations.
+
+    Raises
+    ------
+    InputError
+        If a regressor is constant or collinear, or there are too few clusters.
+    """
     cluster = None if request.cluster is None else levels(units.coordinate(request.cluster))[1]
     blocks = None if request.blocks is None else levels(units.coordinate(request.blocks))[1]
     for name, codes in ((request.cluster, cluster), (request.blocks, blocks)):
         if codes is not None and (codes < 0).any():
             raise InputError(f"found units without {name}: {some(units.labels[codes < 0])}; give each one a value")
     shared = [_shared(units, name) for name in request.random]
-    designs = [_unit_design(X, formula, named, units, face, request) for face in range(len(units.faces))]
+    designs = [_unit_design(asked, units, face, request) for face in range(len(units.faces))]
     complete: list[NDArray[np.bool_]] = [np.atleast_1d(~np.isnan(matrix).any(axis=1)) for _, matrix, _ in designs]
     if not any(rows.any() for rows in complete):
         raise InputError(f"found no {request.unit} that has a value of every regressor; expected some")
@@ -88,24 +141,15 @@ def fit_units(
     estimates = []
     for face, (_, matrix, _) in enumerate(designs):
         Y = units.values[:, face, : len(request.outcomes)]
-        estimates.append(_fit_face(terms, matrix, Y, complete[face], cluster, shared, request))
+        rows = complete[face]
+        estimates.append(_fit_face(terms, matrix, Y, rows, cluster, shared, request))
         if request.permutations and estimates[face].n.any():
             tested = np.array([i for i, term in enumerate(terms) if term != INTERCEPT])
-            permute(
-                estimates[face],
-                matrix[complete[face]],
-                Y[complete[face]],
-                tested,
-                n_permutations=request.permutations,
-                blocks=None if blocks is None else blocks[complete[face]],
-                seed=request.options.seed,
-                client=client,
-            )
+            test(estimates[face], matrix[rows], Y[rows], tested, None if blocks is None else blocks[rows])
     without = [f"{label}: no value of a regressor" for label in units.labels[~there].tolist()]
     attrs = units.attrs
     attrs |= {"excluded": [*attrs["excluded"], *without], "n": int(there.sum())}
-    labels = label_coordinates(ds, "feature", features=request.outcomes)
-    return Fitted(terms, units.faces, estimates, coding, attrs, labels, units.labels)
+    return Fitted(terms, units.faces, estimates, coding, attrs, features, units.labels)
 
 
 def _formula_names(formula: str, ds: xr.Dataset) -> Regressors:
@@ -117,11 +161,12 @@ def _formula_names(formula: str, ds: xr.Dataset) -> Regressors:
 
 
 def _unit_design(
-    X: Any, formula: bool, named: Regressors, units: UnitValues, face: int, request: Request
+    asked: Asked, units: UnitValues, face: int, request: Request
 ) -> tuple[list[str], NDArray[np.float64], list[str]]:
     """Terms, design (n_unit, k) of one face, and coding."""
     import pandas as pd
 
+    X, formula, named = asked.X, asked.formula, asked.named
     contrasts = dict(request.contrasts or {})
     place = {str(name): i for i, name in enumerate(units.features)}
     if hasattr(X, "columns"):

@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import xarray as xr
 
-__all__ = ["CORRECTIONS", "cells", "counted", "decimal", "features_text", "listed", "p_text", "r_text"]
+__all__ = [
+    "CORRECTIONS",
+    "COVARIANCES",
+    "TESTS",
+    "cells",
+    "counted",
+    "decimal",
+    "features_text",
+    "listed",
+    "p_text",
+    "r_text",
+]
 
 CORRECTIONS = {
     "none": "not corrected for the number of features",
@@ -17,6 +28,25 @@ CORRECTIONS = {
     "fdr_by": "false discovery rate controlled after Benjamini and Yekutieli",
     "max_t": "family-wise error controlled by the permutation distribution of the largest |t|",
     "max_r": "family-wise error controlled by the largest correlation in every draw",
+    "max_score": "family-wise error controlled by the permutation distribution of the largest score",
+    "cluster": "family-wise error controlled by the permutation distribution of the largest cluster",
+}
+
+COVARIANCES = {
+    "nonrobust": "ordinary least squares",
+    "HC3": "ordinary least squares with HC3 standard errors",
+    "CR1": "ordinary least squares with cluster-robust standard errors (CR1, G - 1 degrees of freedom)",
+    "CR2": "ordinary least squares with cluster-robust standard errors (CR2, Bell-McCaffrey degrees of freedom)",
+    "CR3": "ordinary least squares with cluster-robust standard errors (CR3, Bell-McCaffrey degrees of freedom)",
+    "wild": "ordinary least squares with a wild cluster bootstrap-t",
+    "mixed": "linear mixed models (restricted maximum likelihood; t-tests with between/within degrees of freedom)",
+}
+
+TESTS = {
+    "one-sample t-test": "a one-sample t-test",
+    "paired t-test": "a paired t-test",
+    "Student's t-test": "Student's t-test",
+    "Welch's t-test": "Welch's t-test",
 }
 
 

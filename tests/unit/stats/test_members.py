@@ -18,6 +18,8 @@ ARGUMENTS = {
     "isc": {"feature": "AU12"},
     "isfc": {"features": "AU12,Yaw"},
     "split_half": {"features": "AU12"},
+    "cluster_test": {"by": "condition", "window": 0.12},
+    "regress_over_time": {"X": "condition", "window": 0.12},
 }
 
 

@@ -1,0 +1,1 @@
+"""Statistics at every time: values of units in windows, and tests over all of them."""
