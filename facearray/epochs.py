@@ -50,9 +50,10 @@ def frame_durations(times: NDArray[np.float64]) -> NDArray[np.float64]:
     [0.5, 0.5, 1.0, 0.5]
     """
     steps = np.diff(times)
-    if not len(steps):
+    apart = steps[steps > 0]
+    if not len(apart):
         return np.zeros(len(times))
-    usual = float(np.median(steps))
+    usual = float(np.median(apart))
     return np.append(np.minimum(steps, LONGEST * usual), usual)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from facearray import schema, selectors
-from facearray.stats.time_resolved.means import Contrast, check_contrast, test_means
+from facearray.stats.time_resolved.means import Contrast, check_contrast, compare_means
 from facearray.stats.time_resolved.rules import ClusterRule, Pairs
 from facearray.stats.time_resolved.windows import make_windows, window_values
 
@@ -155,4 +155,4 @@ def cluster_test(
     features = selectors.feature_names(ds, y)
     axis = make_windows(ds, window, step, start, stop)
     values = window_values(ds, axis, unit=unit, features=features, min_valid=min_valid)
-    return test_means(values, contrast).assign_attrs(method="cluster_test")
+    return compare_means(values, contrast).assign_attrs(method="cluster_test")

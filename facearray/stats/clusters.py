@@ -59,7 +59,7 @@ def clusters(result: xr.Dataset) -> pd.DataFrame:
     rows = []
     for place in np.ndindex(*(result.sizes[name] for name in where)):
         at = dict(zip(where, place, strict=True))
-        part, height = result.isel(at), np.abs(strength.isel(at))
+        part, height = result.isel(at), abs(strength.isel(at))
         for number in np.unique(part["cluster"].to_numpy()):
             if number:
                 labels = {name: _label(part, name) for name in where}

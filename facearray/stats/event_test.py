@@ -9,7 +9,7 @@ import xarray as xr
 
 from facearray import schema, selectors
 from facearray.stats.time_resolved.events import EventRequest, event_values
-from facearray.stats.time_resolved.means import Contrast, check_contrast, test_means
+from facearray.stats.time_resolved.means import Contrast, check_contrast, compare_means
 from facearray.stats.time_resolved.rules import ClusterRule, Pairs
 
 if TYPE_CHECKING:
@@ -128,4 +128,4 @@ def event_test(
     )
     check_contrast(contrast)
     found = event_values(ds, events, request)
-    return test_means(found.values, contrast).assign_attrs(method="event_test", n_events_found=found.n_found)
+    return compare_means(found.values, contrast).assign_attrs(method="event_test", n_events_found=found.n_found)

@@ -62,4 +62,6 @@ def test_window_sums__large_values_lose_no_digits():
 def test_frame_durations__gaps_and_lone_frames():
     assert frame_durations(np.array([3.0])).tolist() == [0.0]
     assert frame_durations(np.array([])).tolist() == []
+    # frames that a file has twice last no time
+    assert frame_durations(np.array([0.0, 0, 1, 1, 2, 2])).tolist() == [0, 1, 0, 1, 0, 1]
     np.testing.assert_allclose(frame_durations(np.array([0, 0.04, 0.08, 5.0, 5.04])), [0.04, 0.04, 0.08, 0.04, 0.04])

@@ -284,13 +284,14 @@ def _of_draws(draws: Draws, chunk: int, part: slice) -> Array:
     return draws(chunk, part)
 
 
-def p_values(null: Null, observed: Array) -> tuple[Array, Array]:
+def p_values(null: Null, observed: Array, size: Array | None = None) -> tuple[Array, Array]:
     """Find p of each set, and of the family of all sets by the largest score.
 
     Scores at least as large as the observed one count, undefined ones too. p is their share where ``null`` has all
-    arrangements, the observed one among them; else (1 + b) / (1 + m).
+    arrangements, the observed one among them; else (1 + b) / (1 + m). Rounding is a small share of `size`, which is the
+    observed score itself where nothing else is said.
     """
-    least = observed - _TIE * np.abs(observed)
+    least = observed - _TIE * np.abs(observed if size is None else size)
     scores = np.where(np.isnan(null.scores), np.inf, null.scores)
     largest = np.where(np.isnan(observed), -np.inf, scores).max(axis=1, initial=-np.inf)
     counts = (scores >= least).sum(axis=0), (largest[:, None] >= least).sum(axis=0)

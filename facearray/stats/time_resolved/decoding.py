@@ -361,7 +361,7 @@ def standardised(null: Null, observed: Array) -> tuple[Array, Array]:
         n = there.sum(axis=0)
         mean = np.where(there, every, 0).sum(axis=0) / n
         spread = np.sqrt((np.where(there, every - mean, 0) ** 2).sum(axis=0) / n)
-        flat = spread <= 1e-12
+        flat = spread <= 1e-12 * np.where(there, np.abs(every), 0).max(axis=0)
         scale = np.where(flat, 1.0, spread)
         z, others = ((np.where(flat, scores * 0, scores - mean) / scale) for scores in (observed, null.scores))
     return z, others
@@ -369,14 +369,15 @@ def standardised(null: Null, observed: Array) -> tuple[Array, Array]:
 
 def single_p(null: Null, observed: Array) -> Array:
     """P values (n_point,) of each score alone."""
-    return p_values(null, observed)[0]
+    # of 0, a score that is as good as chance, rounding is no share
+    return p_values(null, observed, np.where(np.isnan(null.scores), 0, np.abs(null.scores)).max(axis=0))[0]
 
 
 def largest_p(null: Null, observed: Array) -> Array:
     """P values by the largest standardised score of all points."""
     z, others = standardised(null, observed)
     # an arrangement without a score somewhere has its largest one elsewhere
-    return p_values(replace(null, scores=np.where(np.isnan(others), -np.inf, others)), z)[1]
+    return p_values(replace(null, scores=np.where(np.isnan(others), -np.inf, others)), z, 1 + np.abs(z))[1]
 
 
 def cluster_p(null: Null, observed: Array, neighbours: NDArray[np.intp], rule: ClusterRule) -> Tested:

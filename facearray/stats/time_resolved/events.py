@@ -192,7 +192,8 @@ def _averaged(
     }
     without_baseline = np.zeros(len(codes), dtype=np.intp)
     # in the order of their labels, so that no digit depends on the order of the videos or on chunks
-    for video in sorted(found, key=lambda i: str(ds["video"].to_numpy()[i])):
+    labels = ds["video"].to_numpy()
+    for video in sorted(found, key=lambda i: str(labels[i])):
         for level, values, covered in found[video]:
             there = ~np.isnan(values)
             without_baseline[video] += not there.any()
@@ -201,7 +202,7 @@ def _averaged(
             coverage[row] += np.where(there, covered, 0)
             n[row] += there
     for video in np.flatnonzero(without_baseline):
-        label, count = str(ds["video"].to_numpy()[video]), int(without_baseline[video])
+        label, count = str(labels[video]), int(without_baseline[video])
         text = f"{count} event{'s' * (count != 1)} without enough values"
         excluded[label] = f"{excluded[label]}, {text}" if label in excluded else text
     with np.errstate(invalid="ignore"):

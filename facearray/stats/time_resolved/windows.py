@@ -344,7 +344,8 @@ def window_values(ds: xr.Dataset, axis: TimeAxis, *, unit: str, features: list[s
         else:
             add(int(codes[video]), len(times), found)
     # in the order of their labels, so that no digit depends on the order of the videos or on chunks
-    for video in sorted(waiting, key=lambda i: str(ds["video"].to_numpy()[i])):
+    labels = ds["video"].to_numpy()
+    for video in sorted(waiting, key=lambda i: str(labels[i])):
         add(int(codes[video]), *waiting[video])
     coverage = seconds / axis.length / np.maximum(n_videos, 1)[:, None, None, None]
     with np.errstate(invalid="ignore"):

@@ -16,6 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from facearray.errors import InputError
 from facearray.stats import adjust, clusters, decode, decode_over_time, describe
+from facearray.stats.decoding.permutations import Null
+from facearray.stats.time_resolved.decoding import largest_p, single_p
 
 LDA = LinearDiscriminantAnalysis()
 SCALED = make_pipeline(StandardScaler(), GaussianNB())
@@ -173,6 +175,13 @@ def test_decode_over_time__corrections(courses):
     strict = decode_over_time(ds, "condition", SETS, correction="cluster", cluster_threshold=99.0, **options)
     assert len(clusters(strict)) == 0
     assert "mouth, 1 to 3 s" in describe(found)
+
+
+def test_p__rounding_makes_no_difference_to_a_score_that_is_as_good_as_chance():
+    null = Null(np.array([[1e-17], [-1e-17], [0.2], [-0.2]]), False, 100, "")
+    np.testing.assert_allclose(single_p(null, np.zeros(1)), 4 / 5)
+    same = Null(np.array([[0.1 + 0.2], [0.3]]), True, 2, "")
+    np.testing.assert_allclose(largest_p(same, np.array([0.3])), 1)
 
 
 def test_decode_over_time__clusters_of_both_times(courses):

@@ -26,6 +26,9 @@ RHOS = (0.0, 0.5, 0.9)
 #: In standard deviations of the windows' values, from the middle of the videos on, for the power.
 EFFECT = 1.2
 
+#: Studies that are tested with the same draws.
+SAME_DRAWS = 20
+
 WINDOWS = {"window": 0.5, "step": 0.5}
 DRAWS = {"permutations": 199}
 
@@ -71,19 +74,31 @@ def smallest(result: xr.Dataset) -> np.ndarray:
     return result["p_adjusted"].min(["time", "feature"]).values
 
 
+def in_batches(test: Callable[[xr.Dataset, int], np.ndarray]) -> P:
+    """Test a few studies with the same draws: how often a test finds something differs between sets of draws."""
+
+    def of_all(ds: xr.Dataset) -> np.ndarray:
+        starts = range(0, ds.sizes["face"], SAME_DRAWS)
+        return np.concatenate([test(ds.isel(face=slice(i, i + SAME_DRAWS)), i) for i in starts])
+
+    return of_all
+
+
 def means(**options: object) -> P:
-    return lambda ds: smallest(cluster_test(ds, **options, **WINDOWS, **DRAWS))
+    return in_batches(lambda ds, seed: smallest(cluster_test(ds, seed=seed, **options, **WINDOWS, **DRAWS)))
 
 
 def regression(X: str, **options: object) -> P:
     found = {**WINDOWS, **DRAWS, **options}
-    return lambda ds: smallest(regress_over_time(ds, X, **found).sel(term="condition[T.b]"))
+    return in_batches(
+        lambda ds, seed: smallest(regress_over_time(ds, X, seed=seed, **found).sel(term="condition[T.b]"))
+    )
 
 
 def decoding(**options: object) -> P:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-    def one(ds: xr.Dataset) -> float:
+    def one(ds: xr.Dataset, seed: int) -> float:
         found = {
             "model": LinearDiscriminantAnalysis(),
             "cv": 3,
@@ -91,23 +106,23 @@ def decoding(**options: object) -> P:
             "step": 1.0,
             "permutations": 99,
         } | options
-        return float(decode_over_time(ds, "condition", **found)["p_adjusted"].min())
+        return float(decode_over_time(ds, "condition", seed=seed, **found)["p_adjusted"].min())
 
-    return lambda ds: np.array([one(ds.isel(face=[i])) for i in range(ds.sizes["face"])])
+    return lambda ds: np.array([one(ds.isel(face=[i]), i) for i in range(ds.sizes["face"])])
 
 
 def around(by: str | None, **options: object) -> P:
     """Three events a video, of which those labelled b are followed by what treated videos have."""
 
-    def test(ds: xr.Dataset) -> np.ndarray:
-        rng = np.random.default_rng(0)
+    def test(ds: xr.Dataset, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
         n = ds.sizes["video"]
         table = pd.DataFrame({"video": np.repeat(ds.video.values, 3), "onset": rng.uniform(1.0, 2.0, 3 * n)})
         if by == "label":
             table = pd.concat([table.assign(label="a"), table.assign(label="b", onset=table.onset + 2)])
-        return smallest(event_test(ds, table, by, before=1.0, after=2.0, step=0.5, **options, **DRAWS))
+        return smallest(event_test(ds, table, by, before=1.0, after=2.0, step=0.5, seed=seed, **options, **DRAWS))
 
-    return test
+    return in_batches(test)
 
 
 @dataclass(frozen=True)
