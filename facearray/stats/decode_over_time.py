@@ -12,7 +12,7 @@ from facearray import schema
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS, adjust
 from facearray.stats.decoding.request import Request, Scoring, Sets, check, feature_sets, task_of, with_seed
-from facearray.stats.decoding.run import cv_words, scoring_name
+from facearray.stats.decoding.run import attrs_of, cv_words, scoring_name
 from facearray.stats.decoding.sample import population_of
 from facearray.stats.faces import one_face
 from facearray.stats.kernels.cluster_mass import grid_neighbours
@@ -263,19 +263,9 @@ def _attrs(
         "excluded": sample.rows.excluded,
         "notes": list(_notes(values, decoded, request)),
     }
-    if sample.classes is not None and sample.codes is not None:
-        sizes = np.bincount(sample.codes, minlength=len(sample.classes)).tolist()
-        attrs["classes"] = [f"{name}: {size}" for name, size in zip(sample.classes.tolist(), sizes, strict=True)]
-    if sample.group_names is not None:
-        attrs |= {"groups": request.groups, "n_groups": len(sample.group_names)}
-    if request.repeats > 1 or null is not None or request.seeded:
-        attrs["seed"] = request.seed
+    attrs |= attrs_of(sample, request, null)
     if null is not None and correction is not None:
         attrs |= {
-            "n_permutations": len(null.scores),
-            "permutations_exact": int(null.exact),
-            "permuted": null.scheme,
-            "p_min": null.p_min,
             "correction": correction,
             "family": f"{decoded.score.size} scores of {_sets(request)}",
         }

@@ -145,7 +145,7 @@ def _averages(found: EventValues, request: EventRequest, confidence: float) -> x
     parts["n"] = [n.astype(np.int64) for n in parts["n"]]
     parts["mean"] = parts.pop("difference")
     dims: tuple[str, ...] = ("time", "face", "feature")
-    coords = {**values.axis.coordinates(), "face": values.faces, **values.feature_coords}
+    coords: dict[Any, Any] = {**values.axis.coordinates(), "face": values.faces, **values.feature_coords}
     data = {}
     for name in ("mean", "se", "ci_low", "ci_high", "n", "n_events", "coverage"):
         array = np.stack(parts[name])

@@ -253,7 +253,12 @@ def _unstacked(result: xr.Dataset, values: TimeValues, fitted: Fitted) -> xr.Dat
         array = array.reshape(*array.shape[:2], n_windows, n_features)
         data[str(name)] = (dims, np.moveaxis(array, 2, 1))
     data["coverage"] = (dims[1:], values.mean_coverage())
-    coords = {"term": result["term"], **values.axis.coordinates(), "face": values.faces, **values.feature_coords}
+    coords: dict[Any, Any] = {
+        "term": result["term"],
+        **values.axis.coordinates(),
+        "face": values.faces,
+        **values.feature_coords,
+    }
     family = f"the {n_windows} windows of {n_features} features within each term, of each face"
     notes = [*values.notes(), *result.attrs["notes"]]
     attrs = result.attrs | values.attrs | {"method": "regress_over_time", "family": family, "notes": notes}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,9 @@ from facearray.stats.kernels.resampling import (
 from facearray.stats.units import levels
 
 __all__ = ["Null", "Scores", "WholeLabels", "arrangements_of", "discriminant_tolerance", "null_scores", "p_values"]
+
+#: Scores (d, n_set) for d rows of targets, of classes their codes.
+ScoresOf = Callable[[Array], Array]
 
 #: Permutations that are one task of a Dask client.
 _PART = 32
@@ -231,7 +234,7 @@ class Scores:
         return accuracies
 
 
-def null_scores(scores: Scores, arrangements: Arrangements, scheme: str, request: Request, client: Any) -> Null:
+def null_scores(scores: ScoresOf, arrangements: Arrangements, scheme: str, request: Request, client: Any) -> Null:
     """Scores of all arrangements where no more are asked for than there are, else of draws."""
     possible = arrangements.count()
     exact = possible <= min(request.permutations, MAX_ARRANGEMENTS)
@@ -248,7 +251,7 @@ def null_scores(scores: Scores, arrangements: Arrangements, scheme: str, request
 class Draws:
     """Scores of draws, chunk by chunk, or of a part of a chunk."""
 
-    scores: Scores
+    scores: ScoresOf
     arrangements: Arrangements
     seed: int
     n: int

@@ -25,7 +25,7 @@ from facearray.stats.decoding.sample import Sample, check_targets, population_of
 from facearray.stats.regression.request import some
 from facearray.stats.units import label_coordinates
 
-__all__ = ["cv_words", "run", "scoring_name"]
+__all__ = ["attrs_of", "cv_words", "run", "scoring_name"]
 
 _TEXT = np.dtypes.StringDType()
 
@@ -189,6 +189,15 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
         "missing": request.missing,
         "notes": _notes(sample, request, splits, null),
     }
+    attrs |= attrs_of(sample, request, null)
+    if null is not None:
+        attrs["family"] = f"the {counted(len(request.sets), 'feature set')}"
+    return attrs
+
+
+def attrs_of(sample: Sample, request: Request, null: Null | None) -> dict[str, Any]:
+    """Say which classes and groups there are, and what was drawn."""
+    attrs: dict[str, Any] = {}
     if sample.classes is not None and sample.codes is not None:
         sizes = np.bincount(sample.codes, minlength=len(sample.classes)).tolist()
         attrs["classes"] = [f"{name}: {size}" for name, size in zip(sample.classes.tolist(), sizes, strict=True)]
@@ -202,7 +211,6 @@ def _attrs(sample: Sample, request: Request, folds: Folds, splits: list[Split], 
             "permutations_exact": int(null.exact),
             "permuted": null.scheme,
             "p_min": null.p_min,
-            "family": f"the {counted(len(request.sets), 'feature set')}",
         }
     return attrs
 

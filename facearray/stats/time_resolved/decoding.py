@@ -89,7 +89,8 @@ def decode_windows(values: TimeValues, request: Request, *, generalize: bool, cl
         raise InputError(f"found no window that can be decoded: {'; '.join(reasons[:3])}")
     chance = _Chance(sample, request)
     ways: list[_Transfer] = [
-        _Transfer(sample, request, windows, present, w, chance, across=generalize) for w in np.flatnonzero(usable)
+        _Transfer(sample, request, windows, present, w, chance, across=generalize)
+        for w in np.flatnonzero(usable).tolist()
     ]
     targets = (sample.y if sample.codes is None else sample.codes).astype(np.float64)
     shape = (len(request.sets), len(windows), *([len(windows)] if generalize else []))
@@ -117,10 +118,10 @@ def _all_units(values: TimeValues, request: Request) -> tuple[Sample, Mask]:
         name: [str(n) for n in names[:, [place[f] for f in features]].ravel()]
         for name, features in request.sets.items()
     }
-    there = ~np.isnan(values.values[:, :, 0]).any(axis=2)
+    there: Mask = np.asarray(~np.isnan(values.values[:, :, 0]).any(axis=2))
     needed = (request.y,) if request.groups is None else (request.y, request.groups)
     flat_request = replace(request, sets=by_time, missing="keep")
-    whole = there.any(axis=1)
+    whole = np.asarray(there.any(axis=1))
     if not whole.any():
         raise InputError(
             f"found no {request.unit} with a value of every feature in any window; leave features without values out, "

@@ -57,7 +57,7 @@ class EventRequest:
     def axis(self) -> TimeAxis:
         """Windows relative to the event."""
         n = round((self.before + self.after) / self.step)
-        return TimeAxis(self.step * np.arange(n) - self.before, self.step, self.step)
+        return TimeAxis(np.asarray(self.step * np.arange(n) - self.before, dtype=np.float64), self.step, self.step)
 
     def check(self) -> None:
         """Check that durations fit together.
@@ -187,21 +187,21 @@ def _averaged(
     total, coverage, n = np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=np.intp)
     with_events = np.unique(events.video[codes[events.video] >= 0])
     found = {
-        video: list(_trials(times, values, events.take(events.video == video), request, axis))
-        for video, times, values in iter_courses(ds, request.features, with_events)
+        video: list(_trials(times, course, events.take(events.video == video), request, axis))
+        for video, times, course in iter_courses(ds, request.features, with_events)
     }
     without_baseline = np.zeros(len(codes), dtype=np.intp)
     # in the order of their labels, so that no digit depends on the order of the videos or on chunks
     labels = ds["video"].to_numpy()
     for video in sorted(found, key=lambda i: str(labels[i])):
-        for level, values, covered in found[video]:
-            there = ~np.isnan(values)
+        for level, trial, covered in found[video]:
+            there = ~np.isnan(trial)
             without_baseline[video] += not there.any()
             row = int(codes[video]) * len(levels) + (place[level] if within else 0)
-            total[row] += np.where(there, values, 0)
+            total[row] += np.where(there, trial, 0)
             coverage[row] += np.where(there, covered, 0)
             n[row] += there
-    for video in np.flatnonzero(without_baseline):
+    for video in np.flatnonzero(without_baseline).tolist():
         label, count = str(labels[video]), int(without_baseline[video])
         text = f"{count} event{'s' * (count != 1)} without enough values"
         excluded[label] = f"{excluded[label]}, {text}" if label in excluded else text

@@ -126,7 +126,7 @@ def _of_face(sample: Sample, face: int, contrast: Contrast) -> tuple[MeanTest, S
 def _df(sample: Sample, face: int) -> NDArray[np.float64]:
     """Degrees of freedom (m,) for thresholds: those of the units with a value, the same in all arrangements."""
     n = (~np.isnan(sample.values[:, face])).sum(axis=0).astype(float)
-    return n - (1 if sample.first is None else 2)
+    return np.asarray(n - (1 if sample.first is None else 2))
 
 
 def _result(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._version import package_version
 from facearray.blocks import iter_blocks
 from facearray.epochs import frame_durations, window_sums
 from facearray.errors import InputError, SchemaError
@@ -121,7 +121,7 @@ class TimeValues:
             "min_valid": self.min_valid,
             "excluded": [f"{label}: {reason}" for label, reason in self.excluded.items()],
             "population": population(self.unit, n, self.coords),
-            "facearray_version": version("facearray"),
+            "facearray_version": package_version(),
             **self.axis.attrs,
         }
 
@@ -281,7 +281,7 @@ def make_windows(
             f"found window={window:g}; expected at most {max(stop - start, 0):g} s, the time from {start:g} to "
             f"{stop:g} s: the longest video has no room for more"
         )
-    return TimeAxis(start + step * np.arange(n), window, step)
+    return TimeAxis(np.asarray(start + step * np.arange(n), dtype=np.float64), window, step)
 
 
 def iter_courses(
@@ -335,10 +335,10 @@ def window_values(ds: xr.Dataset, axis: TimeAxis, *, unit: str, features: list[s
         seconds[row] += sums.seconds
         n[row] += sums.n
 
-    for video, times, values in iter_courses(ds, features):
+    for video, times, course in iter_courses(ds, features):
         if codes[video] < 0:
             continue
-        found = window_sums(times, values, axis.starts, axis.length)
+        found = window_sums(times, course, axis.starts, axis.length)
         if shared[codes[video]]:
             waiting[video] = (len(times), found)
         else:
