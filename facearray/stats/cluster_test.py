@@ -67,7 +67,7 @@ def cluster_test(
         Level of the single two-sided t-tests at which neighbouring windows form clusters. It decides which clusters are
         found, long and weak or short and strong ones, and not how often there are false ones.
     cluster_threshold
-        |t| itself, instead.
+        The t itself, instead, without its sign.
     neighbours
         Pairs of features whose windows of the same time are neighbours, too, as in ``[("AU06", "AU12")]``. By default
         clusters are of one feature.

@@ -89,7 +89,8 @@ def decode_over_time(
     cluster_alpha, cluster_threshold
         With ``correction="cluster"``: level at which windows form clusters, or the standardised score itself.
     seed
-        Of permutations and repeats, and the ``random_state`` of every step of `model` that has none.
+        Of the order of the units in folds, of permutations and repeats, and the ``random_state`` of every step of
+        `model` that has none.
     client
         A Dask client that shares the permutations; the result is the same.
     min_valid
@@ -115,7 +116,8 @@ def decode_over_time(
     Notes
     -----
     Each window is a decoding of its own, of the units that have a value of every feature in it, in folds that are made
-    of these: videos that have ended drop out, and ``n`` counts the others. A window with fewer units (groups, or units
+    of these: videos that have ended drop out, and ``n`` counts the others. Units are put into a random order first,
+    which `seed` draws and all windows share. A window with fewer units (groups, or units
     of a class) than folds has no score, and is noted. With `generalize` a unit is never in the training set of one
     window and in the test set of another.
 
@@ -257,7 +259,8 @@ def _attrs(
         "model": request.model_name,
         "n": sample.n,
         "n_units": sample.n,
-        "cv": cv_words(folds, request),
+        "seed": request.seed,
+        "cv": cv_words(folds, request).replace(", not shuffled", ", units in random order"),
         "scoring": scoring_name(request),
         "population": population_of(sample, request),
         "excluded": sample.rows.excluded,

@@ -75,13 +75,13 @@ def regress_over_time(
         As for `facearray.stats.regress`.
     correction
         For all windows and features within each term, of each face: ``"bonferroni"``, ``"holm"``, ``"fdr_bh"``,
-        ``"fdr_by"``; with `permutations` also ``"max_t"``, by the largest of all |t|, and ``"cluster"``, by clusters of
-        neighbouring windows.
+        ``"fdr_by"``; with `permutations` also ``"max_t"``, by the largest t of all without its sign, and
+        ``"cluster"``, by clusters of neighbouring windows.
     permutations
         Draws for a permutation test, in the same order of the units in all windows; with no more than 200,000
         arrangements all are used. Not with `cluster`.
     cluster_alpha, cluster_threshold
-        With ``correction="cluster"``: level of the single tests at which windows form clusters, or |t| itself.
+        With ``correction="cluster"``: level of the single tests at which windows form clusters, or ``|t|`` itself.
     neighbours
         With ``correction="cluster"``: pairs of features whose windows of the same time are neighbours, too, as in
         ``[("AU06", "AU12")]``. By default clusters are of one feature.

@@ -132,7 +132,27 @@ def _all_units(values: TimeValues, request: Request) -> tuple[Sample, Mask]:
     rows = rows_of_units(kept, flat_request, needed)
     rows = replace(rows, excluded=[*rows.excluded, *lacking])
     sample = sample_of_rows(rows, rows.units.coordinate(request.y)[rows.kept], flat_request)
-    return sample, there[whole][rows.kept]
+    return _in_random_order(sample, there[whole][rows.kept], request.seed)
+
+
+def _in_random_order(sample: Sample, present: Mask, seed: int) -> tuple[Sample, Mask]:
+    """Put units into an order that has nothing to do with their targets.
+
+    Folds are stretches of the units of each class. If labels of videos told the classes apart, as those of two sites
+    do, the observed folds would be made in another way than those of any other arrangement of the targets, and these
+    could not be exchanged. In random order, they can.
+    """
+    order = np.random.default_rng([seed, sample.n]).permutation(sample.n)
+    rows = replace(sample.rows, values=sample.rows.values[order], labels=sample.rows.labels[order])
+    shuffled = replace(
+        sample,
+        rows=rows,
+        X={name: X[order] for name, X in sample.X.items()},
+        y=sample.y[order],
+        codes=None if sample.codes is None else sample.codes[order],
+        groups=None if sample.groups is None else sample.groups[order],
+    )
+    return shuffled, present[order]
 
 
 def _window(sample: Sample, there: Mask, w: int, request: Request) -> Window:

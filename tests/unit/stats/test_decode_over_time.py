@@ -29,6 +29,13 @@ def windows(ds, length=5):
     return [ds.isel(frame=slice(i, i + length)) for i in range(0, ds.sizes["frame"] - length + 1, length)]
 
 
+def in_order(ds, seed=0):
+    """The videos in the random order in which they are put into folds, with labels in that order."""
+    n = ds.sizes["video"]
+    order = np.random.default_rng([seed, n]).permutation(n)
+    return ds.isel(video=order).assign_coords(video=ds.video.values)
+
+
 @pytest.mark.parametrize("model", [LDA, SCALED], ids=str)
 @pytest.mark.parametrize("y", ["condition", "person"])
 def test_decode_over_time__each_window_is_a_decoding(courses, model, y):
@@ -37,7 +44,7 @@ def test_decode_over_time__each_window_is_a_decoding(courses, model, y):
         ds = ds.assign_coords(person=("video", np.repeat(["x", "y", "z"], 6)))
     result = decode_over_time(ds, y, SETS, model=model, permutations=5, seed=2, **OPTIONS)
     assert result.score.dims == ("feature_set", "time")
-    for w, part in enumerate(windows(ds)):
+    for w, part in enumerate(windows(in_order(ds, 2))):
         wanted = decode(part, y, SETS, model=model, cv=3, permutations=5, seed=2)
         np.testing.assert_allclose(result.score[:, w], wanted.scores.mean("fold"))
         np.testing.assert_allclose(result.chance[:, w], wanted.chance)
@@ -52,7 +59,7 @@ def test_decode_over_time__numbers_groups_and_scores(courses):
     people = decode_over_time(
         ds, "condition", model=LDA, groups="person", window=0.5, step=0.5, cv="leave_one_group_out"
     )
-    for w, part in enumerate(windows(ds)):
+    for w, part in enumerate(windows(in_order(ds))):
         wanted = decode(part, "age", model=Ridge(), cv=3, scoring="neg_mean_absolute_error")
         np.testing.assert_allclose(result.score[0, w], wanted.scores.mean())
         np.testing.assert_allclose(result.chance[0, w], wanted.chance)
@@ -96,7 +103,7 @@ def test_decode_over_time__generalize_by_hand(courses, scoring, lengths):
     ds = courses(lengths, effect=1)
     result = decode_over_time(ds, "condition", model=SCALED, generalize=True, scoring=scoring, **OPTIONS)
     assert result.score.dims == ("feature_set", "time", "time_test")
-    np.testing.assert_allclose(result.score[0], by_hand(ds, SCALED, auc if scoring else accuracy))
+    np.testing.assert_allclose(result.score[0], by_hand(in_order(ds), SCALED, auc if scoring else accuracy))
     plain = decode_over_time(ds, "condition", model=SCALED, scoring=scoring, **OPTIONS)
     np.testing.assert_allclose(np.diagonal(result.score[0]), plain.score[0])
     np.testing.assert_array_equal(np.diagonal(result.n), plain.n)
@@ -140,9 +147,10 @@ def test_decode_over_time__permutations_by_hand_where_units_drop_out(courses):
         result = decode_over_time(ds, "condition", model=model, permutations=m, seed=1, **OPTIONS)
         from facearray.stats.kernels.resampling import Labels, draw_chunk
 
-        codes = (ds.condition.values == "good").astype(float)
+        ordered = in_order(ds, 1)
+        codes = (ordered.condition.values == "good").astype(float)
         draws = draw_chunk(Labels(codes), 1, 0, m)
-        X = np.stack([part.features.mean("frame").isel(face=0).values for part in windows(ds)], axis=1)
+        X = np.stack([part.features.mean("frame").isel(face=0).values for part in windows(ordered)], axis=1)
         there = ~np.isnan(X).any(axis=2)
         null = np.empty((m + 1, 4))
         for i, labels in enumerate([codes, *draws]):
