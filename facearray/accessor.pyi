@@ -262,6 +262,56 @@ class DatasetAccessor(DataArrayAccessor):
         """Reduce the frames of each stretch of time to one."""
     def steps(self) -> list[dict[str, Any]]:
         """List what was done to a Dataset, in the order in which it was done."""
+    def events(
+        self,
+        features: str | Iterable[str] | Mapping[str, Iterable[str]] = "aus",
+        *,
+        high: float = 0.5,
+        low: float = 0.3,
+        min_duration: float = 0.0,
+        merge: float = 0.0,
+        max_gap: float = 0.0,
+    ) -> pd.DataFrame:
+        """List the events of features: stretches of frames that stay above one threshold and reach another."""
+    def blinks(
+        self,
+        *,
+        feature: str = "AU43",
+        high: float = 0.5,
+        low: float = 0.3,
+        max_duration: float = 0.5,
+        max_gap: float = 0.0,
+    ) -> xr.Dataset:
+        """Count the blinks of every face: short events of closed eyes."""
+    def smiles(
+        self,
+        *,
+        high: float = 0.5,
+        low: float = 0.3,
+        min_duration: float = 0.5,
+        merge: float = 0.2,
+        max_gap: float = 0.0,
+    ) -> pd.DataFrame:
+        """List the episodes in which lip corners are pulled and cheeks raised at the same time, AU12 and AU06."""
+    def cooccurrence(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        threshold: float = 0.5,
+        measures: str | Iterable[str] = ("joint", "jaccard"),
+    ) -> xr.Dataset:
+        """Compute how often features are active in the same frames of every video."""
+    def cooccurrence_network(self, measure: str = "jaccard", *, least: float = 0.1) -> pd.DataFrame:
+        """List the pairs of features that are active together often enough, as the edges of a network."""
+    def asymmetry(
+        self,
+        features: str | Iterable[str] | None = None,
+        *,
+        kind: Literal["difference", "index"] = "difference",
+        mirrored: bool | str | None = None,
+        min_sum: float = 0.1,
+    ) -> xr.Dataset:
+        """Compare the left and the right side of every face, where features are measured on both."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

@@ -10,10 +10,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
-from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.plot import _style
 from facearray.plot._matrix import cluster, heatmap
+from facearray.signal.cooccurrence import cooccurrence as together
+from facearray.signal.kernels.cooccurrence import MEASURES
 from facearray.stats.frames import chosen_features, feature_labels
 
 if TYPE_CHECKING:
@@ -21,10 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["cooccurrence"]
 
-MEASURES = {
-    "jaccard": "frames with both / frames with either",
-    "conditional": "share of the row's frames that have the column",
-}
+#: Of those that there are, the ones from 0 to 1 that a picture shows.
+DRAWN = ("jaccard", "conditional")
 
 
 def cooccurrence(
@@ -83,8 +82,8 @@ def cooccurrence(
     (4,)
     """
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
-    if measure not in MEASURES:
-        raise unknown_names("measure", [str(measure)], list(MEASURES))
+    if measure not in DRAWN:
+        raise unknown_names("measure", [str(measure)], list(DRAWN))
     if linkage is not None and measure != "jaccard":
         raise InputError(f"found linkage={linkage!r} with measure={measure!r}, which is not symmetric; leave it out")
     _style.load_backends()
@@ -109,19 +108,8 @@ def _shares(
     ds: xr.Dataset, features: list[str] | None, threshold: float, measure: str
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Mean over videos (n, n), and in how many videos it is defined."""
-    n_features = len(feature_labels(ds, features))
-    counts = np.zeros((ds.sizes["video"], 2, n_features, n_features))
-    for block in iter_blocks(ds, features=features):
-        values = block.data["features"][:, :, 0]
-        there = ~np.isnan(values)
-        active = np.where(there, values > threshold, False).astype(np.float64)
-        known = there.astype(np.float64)
-        both = np.einsum("vfi,vfj->vij", active, active)
-        one = np.einsum("vfi,vfj->vij", active, known)
-        counts[block.videos, 0] += both
-        counts[block.videos, 1] += one if measure == "conditional" else one + one.transpose(0, 2, 1) - both
-    with np.errstate(invalid="ignore"):
-        share = counts[:, 0] / counts[:, 1]
+    names = [str(name) for name in feature_labels(ds, features)]
+    share = together(ds, names, threshold=threshold, measures=measure)[measure].to_numpy()[:, 0]
     n = (~np.isnan(share)).sum(axis=0)
     total = np.nansum(share, axis=0)
     return np.where(n > 0, total / np.maximum(n, 1), np.nan), n

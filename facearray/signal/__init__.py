@@ -1,9 +1,13 @@
 """Time courses before statistics: cleaned, resampled and described, lazily, per video and face, on true seconds."""
 
 from facearray.signal._steps import steps
+from facearray.signal.asymmetry import asymmetry
 from facearray.signal.baseline import baseline
 from facearray.signal.bin import bin  # noqa: A004
+from facearray.signal.blinks import blinks
 from facearray.signal.clean import clean
+from facearray.signal.cooccurrence import cooccurrence, cooccurrence_network
+from facearray.signal.events import events, smiles
 from facearray.signal.interpolate import interpolate
 from facearray.signal.mask import mask
 from facearray.signal.quality import quality
@@ -12,14 +16,20 @@ from facearray.signal.resample import resample
 from facearray.signal.smooth import smooth
 
 __all__ = [
+    "asymmetry",
     "baseline",
     "bin",
+    "blinks",
     "clean",
+    "cooccurrence",
+    "cooccurrence_network",
+    "events",
     "interpolate",
     "mask",
     "quality",
     "rectify",
     "resample",
+    "smiles",
     "smooth",
     "steps",
 ]

@@ -1,0 +1,34 @@
+"""
+What faces do over time
+=======================
+
+When something happens, what moves together, how fast, and after what.
+"""
+
+import holoviews as hv
+
+import facearray as fa
+
+hv.extension("matplotlib")
+ds = fa.datasets.good_bad_news()
+
+# %%
+# `events`: stretches in which the lips are apart, as bands behind their time course.
+
+table = ds.fex.events("AU25", high=0.5, low=0.3)
+bands = table.rename(columns={"onset": "start", "offset": "end", "feature": "label"})
+one = ds.fex.annotate(bands, name="event").isel(video=[0])
+picture = one.fex.plot.timeseries("AU25", intervals="event")
+
+# %%
+# `smiles`: episodes in which AU06 and AU12 are high at the same time, by their duration and height.
+
+episodes = ds.fex.smiles(min_duration=0.2)
+picture = hv.Scatter(episodes, "duration", "amplitude").opts(xlabel="duration (s)", title="AU06+AU12")
+
+# %%
+# `cooccurrence_network`: the pairs of action units that are active together most often.
+
+edges = ds.fex.cooccurrence("aus").fex.cooccurrence_network(least=0.3).head(12)
+pairs = edges.assign(pair=edges.feature + " " + edges.feature_other)
+picture = hv.Bars(pairs, "pair", "weight").opts(xrotation=60, ylabel="frames with both / with either", xlabel="")
