@@ -83,6 +83,7 @@ class DatasetAccessor(DataArrayAccessor):
     cooccurrence = Method("facearray.signal")
     cooccurrence_network = Method("facearray.signal")
     asymmetry = Method("facearray.signal")
+    synchrony = Method("facearray.signal")
     summarize = Method("facearray.stats")
     regress = Method("facearray.stats")
     ttest = Method("facearray.stats")

@@ -14,6 +14,8 @@ from facearray.models.au_map import AUMap
 from facearray.signal.baseline import Reference
 from facearray.signal.bin import Statistic
 from facearray.signal.clean import Trend
+from facearray.signal.dyads.members import Pairs
+from facearray.signal.dyads.request import DyadNull
 from facearray.signal.kernels.baselines import Scale
 from facearray.signal.kernels.gaps import Interpolation
 from facearray.signal.quality import Preset
@@ -312,6 +314,25 @@ class DatasetAccessor(DataArrayAccessor):
         min_sum: float = 0.1,
     ) -> xr.Dataset:
         """Compare the left and the right side of every face, where features are measured on both."""
+    def synchrony(
+        self,
+        feature: str | Iterable[str],
+        *,
+        window: float,
+        max_lag: float | None = None,
+        step: float | None = None,
+        faces: Sequence[Any] = (0, 1),
+        pairs: Pairs | None = None,
+        method: Literal["correlation", "coherence"] = "correlation",
+        band: tuple[float, float] | None = None,
+        alternative: Literal["two-sided", "greater"] = "two-sided",
+        null: DyadNull | None = None,
+        n_draws: int = 1000,
+        seed: int = 0,
+        rate: float | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Measure the synchrony of two persons: the two faces of each video, or the faces of two videos."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

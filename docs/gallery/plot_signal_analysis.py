@@ -6,11 +6,14 @@ When something happens, what moves together, how fast, and after what.
 """
 
 import holoviews as hv
+import numpy as np
 
 import facearray as fa
 
 hv.extension("matplotlib")
 ds = fa.datasets.good_bad_news()
+labels = ds.video.values.tolist()
+longest = [labels[i] for i in np.argsort(ds.n_frames.values)[-2:]]
 
 # %%
 # `events`: stretches in which the lips are apart, as bands behind their time course.
@@ -32,3 +35,9 @@ picture = hv.Scatter(episodes, "duration", "amplitude").opts(xlabel="duration (s
 edges = ds.fex.cooccurrence("aus").fex.cooccurrence_network(least=0.3).head(12)
 pairs = edges.assign(pair=edges.feature + " " + edges.feature_other)
 picture = hv.Bars(pairs, "pair", "weight").opts(xrotation=60, ylabel="frames with both / with either", xlabel="")
+
+# %%
+# `synchrony` of two recordings, at lags of up to 0.4 s.
+
+found = ds.fex.synchrony("AU12", window=0.8, step=0.16, max_lag=0.4, pairs=[longest])
+picture = hv.Curve((found.lag.values, found.z.values[0]), "lag (s)", "mean |z|").opts(title=str(found.dyad.values[0]))

@@ -14,6 +14,7 @@ from facearray.signal.quality import quality
 from facearray.signal.rectify import rectify
 from facearray.signal.resample import resample
 from facearray.signal.smooth import smooth
+from facearray.signal.synchrony import synchrony
 
 __all__ = [
     "asymmetry",
@@ -32,4 +33,5 @@ __all__ = [
     "smiles",
     "smooth",
     "steps",
+    "synchrony",
 ]
