@@ -84,6 +84,8 @@ class DatasetAccessor(DataArrayAccessor):
     cooccurrence_network = Method("facearray.signal")
     asymmetry = Method("facearray.signal")
     synchrony = Method("facearray.signal")
+    align = Method("facearray.signal")
+    to_grid = Method("facearray.signal")
     summarize = Method("facearray.stats")
     regress = Method("facearray.stats")
     ttest = Method("facearray.stats")

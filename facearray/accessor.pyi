@@ -333,6 +333,31 @@ class DatasetAccessor(DataArrayAccessor):
         min_valid: float = 0.5,
     ) -> xr.Dataset:
         """Measure the synchrony of two persons: the two faces of each video, or the faces of two videos."""
+    def align(
+        self,
+        table: pd.DataFrame,
+        *,
+        before: float,
+        after: float,
+        rate: float | None = None,
+        features: str | Iterable[str] | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Cut time courses to stretches around events, such as the onsets of stimuli, with the event at 0."""
+    def to_grid(
+        self,
+        t0: float | str | Sequence[float | str],
+        tr: float,
+        n: int | Sequence[int],
+        *,
+        features: str | Iterable[str] | None = None,
+        hrf: Literal["spm"] | None = None,
+        at: float = 0.5,
+        outside: float | None = None,
+        sync: pd.DataFrame | None = None,
+        min_valid: float = 0.5,
+    ) -> xr.Dataset:
+        """Bring time courses to the volumes of a scanner, or to any other common grid of equal steps."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

@@ -7,6 +7,7 @@ When something happens, what moves together, how fast, and after what.
 
 import holoviews as hv
 import numpy as np
+import pandas as pd
 
 import facearray as fa
 
@@ -41,3 +42,20 @@ picture = hv.Bars(pairs, "pair", "weight").opts(xrotation=60, ylabel="frames wit
 
 found = ds.fex.synchrony("AU12", window=0.8, step=0.16, max_lag=0.4, pairs=[longest])
 picture = hv.Curve((found.lag.values, found.z.values[0]), "lag (s)", "mean |z|").opts(title=str(found.dyad.values[0]))
+
+# %%
+# `align`: the mean time courses of all clips around an event in each, here its middle.
+
+middles = pd.DataFrame({"video": labels, "onset": [float(t) for t in ds.timestamp.max("frame") / 2]})
+aligned = ds.fex.align(middles, before=0.4, after=0.4, features="AU06,AU12")
+mean = aligned.features.mean(["video", "trial", "face"])
+curves = [
+    hv.Curve((mean.time.values, mean.sel(feature=n).values), "time (s)", "mean", label=n) for n in ("AU06", "AU12")
+]
+picture = hv.Overlay(curves).opts(legend_position="right")
+
+# %%
+# `to_grid`: the same feature at steps of 0.2 s, as a scanner with such volumes would see it, and its response.
+
+scans = ds.sel(video=longest[1:]).fex.to_grid(0.0, 0.2, 12, features="AU12", hrf="spm", outside=0.0)
+picture = hv.Curve((scans.timestamp.values[0], scans.features.values.ravel()), "time (s)", "AU12, convolved")

@@ -1,6 +1,7 @@
 """Time courses before statistics: cleaned, resampled and described, lazily, per video and face, on true seconds."""
 
 from facearray.signal._steps import steps
+from facearray.signal.align import align
 from facearray.signal.asymmetry import asymmetry
 from facearray.signal.baseline import baseline
 from facearray.signal.bin import bin  # noqa: A004
@@ -15,8 +16,10 @@ from facearray.signal.rectify import rectify
 from facearray.signal.resample import resample
 from facearray.signal.smooth import smooth
 from facearray.signal.synchrony import synchrony
+from facearray.signal.to_grid import to_grid
 
 __all__ = [
+    "align",
     "asymmetry",
     "baseline",
     "bin",
@@ -34,4 +37,5 @@ __all__ = [
     "smooth",
     "steps",
     "synchrony",
+    "to_grid",
 ]
