@@ -51,6 +51,7 @@ class DataArrayAccessor:
     annotate = Method("facearray.intervals")
     rename_videos = Method("facearray.combine")
     to_dataframe = Method("facearray.io.dataframe")
+    decompose = Method("facearray.signal")
 
     @property
     def plot(self) -> PlotAccessor:
@@ -86,6 +87,8 @@ class DatasetAccessor(DataArrayAccessor):
     synchrony = Method("facearray.signal")
     align = Method("facearray.signal")
     to_grid = Method("facearray.signal")
+    distance = Method("facearray.signal")
+    similarity = Method("facearray.signal")
     summarize = Method("facearray.stats")
     regress = Method("facearray.stats")
     ttest = Method("facearray.stats")

@@ -14,10 +14,13 @@ from facearray.models.au_map import AUMap
 from facearray.signal.baseline import Reference
 from facearray.signal.bin import Statistic
 from facearray.signal.clean import Trend
+from facearray.signal.decompose import Decomposition
+from facearray.signal.distance import Likeness, Metric
 from facearray.signal.dyads.members import Pairs
 from facearray.signal.dyads.request import DyadNull
 from facearray.signal.kernels.baselines import Scale
 from facearray.signal.kernels.gaps import Interpolation
+from facearray.signal.kernels.latent import DecompositionMethod
 from facearray.signal.quality import Preset
 from facearray.signal.rectify import Measure
 from facearray.signal.smooth import Smoother
@@ -180,6 +183,18 @@ class DataArrayAccessor:
         self, *, layout: Literal["long", "wide"] | None = None, include: Iterable[str] = ()
     ) -> pd.DataFrame:
         """Make a table of detections, or of any result that has features."""
+    def decompose(
+        self,
+        features: str | Iterable[str] | None = None,
+        *,
+        n_components: int,
+        method: DecompositionMethod = "pca",
+        dim: str | Sequence[str] = "feature",
+        standardize: bool = False,
+        max_bytes: int = 268435456,
+        seed: int = 0,
+    ) -> Decomposition:
+        """Find few components that many features are made of."""
     @property
     def plot(self) -> PlotAccessor:
         """Pictures of the object, as HoloViews objects."""
@@ -358,6 +373,24 @@ class DatasetAccessor(DataArrayAccessor):
         min_valid: float = 0.5,
     ) -> xr.Dataset:
         """Bring time courses to the volumes of a scanner, or to any other common grid of equal steps."""
+    def distance(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        between: str = "video",
+        metric: Metric = "euclidean",
+        standardize: bool = False,
+    ) -> xr.Dataset:
+        """Compute how far the features of videos, groups or frames are from each other."""
+    def similarity(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        between: str = "video",
+        metric: Likeness = "correlation",
+        standardize: bool = False,
+    ) -> xr.Dataset:
+        """Compute how alike the patterns of features of videos, groups or frames are, whatever their strength."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

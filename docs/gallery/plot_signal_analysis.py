@@ -59,3 +59,25 @@ picture = hv.Overlay(curves).opts(legend_position="right")
 
 scans = ds.sel(video=longest[1:]).fex.to_grid(0.0, 0.2, 12, features="AU12", hrf="spm", outside=0.0)
 picture = hv.Curve((scans.timestamp.values[0], scans.features.values.ravel()), "time (s)", "AU12, convolved")
+
+# %%
+# `decompose`: the loadings of two principal components of the action units.
+
+parts = ds.fex.decompose("aus", n_components=2)
+rows = parts.components.to_series().rename("loading").reset_index()
+picture = hv.Bars(rows.astype({"feature": str, "component": str}), ["feature", "component"], "loading")
+picture = picture.opts(xrotation=90, fig_inches=8, aspect=3, title="loadings")
+
+# %%
+# Their scores in each frame.
+
+scores = parts.scores.isel(face=0).stack(sample=("video", "frame")).dropna("sample")
+points = (scores.sel(component="PC1").values, scores.sel(component="PC2").values)
+picture = hv.Points(points, ["PC1", "PC2"]).opts(alpha=0.4)
+
+# %%
+# `distance` between the mean action units of all clips.
+
+far = ds.fex.distance("aus").distance.isel(face=0)
+picture = hv.Image((np.arange(len(labels)), np.arange(len(labels)), far.values), ["clip", "other clip"], "distance")
+picture = picture.opts(colorbar=True, cmap="viridis")

@@ -8,6 +8,8 @@ from facearray.signal.bin import bin  # noqa: A004
 from facearray.signal.blinks import blinks
 from facearray.signal.clean import clean
 from facearray.signal.cooccurrence import cooccurrence, cooccurrence_network
+from facearray.signal.decompose import Decomposition, decompose
+from facearray.signal.distance import distance, similarity
 from facearray.signal.events import events, smiles
 from facearray.signal.interpolate import interpolate
 from facearray.signal.mask import mask
@@ -19,6 +21,7 @@ from facearray.signal.synchrony import synchrony
 from facearray.signal.to_grid import to_grid
 
 __all__ = [
+    "Decomposition",
     "align",
     "asymmetry",
     "baseline",
@@ -27,12 +30,15 @@ __all__ = [
     "clean",
     "cooccurrence",
     "cooccurrence_network",
+    "decompose",
+    "distance",
     "events",
     "interpolate",
     "mask",
     "quality",
     "rectify",
     "resample",
+    "similarity",
     "smiles",
     "smooth",
     "steps",
