@@ -24,6 +24,7 @@ from facearray.signal.kernels.latent import DecompositionMethod
 from facearray.signal.quality import Preset
 from facearray.signal.rectify import Measure
 from facearray.signal.smooth import Smoother
+from facearray.signal.wavelet import Part
 from facearray.stats.decoding.request import Missing, Scoring, Sets
 from facearray.stats.decoding.result import Decoding
 from facearray.stats.intersubject.grid import Align
@@ -391,6 +392,45 @@ class DatasetAccessor(DataArrayAccessor):
         standardize: bool = False,
     ) -> xr.Dataset:
         """Compute how alike the patterns of features of videos, groups or frames are, whatever their strength."""
+    def spectrum(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        window: float,
+        overlap: float = 0.5,
+        detrend: Literal["constant", "linear"] = "constant",
+    ) -> xr.Dataset:
+        """Compute the power spectrum of features in every video (Welch's method)."""
+    def wavelet(
+        self,
+        frequency: float,
+        features: str | Iterable[str] = "aus",
+        *,
+        n_cycles: float = 3.0,
+        part: Part = "power",
+        min_valid: float = 0.9,
+    ) -> xr.Dataset:
+        """Follow one frequency through time, with a complex Morlet wavelet."""
+    def multi_wavelet(
+        self,
+        frequencies: Sequence[float],
+        features: str | Iterable[str] = "aus",
+        *,
+        n_cycles: float = 3.0,
+        part: Part = "power",
+        min_valid: float = 0.9,
+    ) -> xr.Dataset:
+        """Follow several frequencies through time, as `wavelet` does one."""
+    def boft(
+        self,
+        features: str | Iterable[str] = "aus",
+        *,
+        frequencies: Sequence[float] = (0.06, 0.085, 0.119, 0.168, 0.236, 0.333, 0.469, 0.66),
+        edges: Sequence[float] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8),
+        n_cycles: float = 3.0,
+        min_valid: float = 0.9,
+    ) -> xr.Dataset:
+        """Describe each video by how many movements of some size and speed are in it (bag of temporal features)."""
     def summarize(
         self,
         stats: str | Iterable[str] = ("mean",),

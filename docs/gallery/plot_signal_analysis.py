@@ -81,3 +81,24 @@ picture = hv.Points(points, ["PC1", "PC2"]).opts(alpha=0.4)
 far = ds.fex.distance("aus").distance.isel(face=0)
 picture = hv.Image((np.arange(len(labels)), np.arange(len(labels)), far.values), ["clip", "other clip"], "distance")
 picture = picture.opts(colorbar=True, cmap="viridis")
+
+# %%
+# `spectrum`: how fast lips part, on average over clips.
+
+power = ds.fex.spectrum("AU25", window=1.0).power.mean(["video", "face"]).squeeze()
+picture = hv.Curve((power.frequency.values, power.values), "frequency (Hz)", "power (1/Hz)")
+
+# %%
+# `multi_wavelet`: which frequencies there are when, in one clip.
+
+waves = ds.sel(video=longest[1:]).fex.multi_wavelet(np.arange(2, 6.1, 0.25), "AU25", part="amplitude", n_cycles=2)
+image = waves.features.squeeze().dropna("frame").transpose("frequency", "frame")
+picture = hv.Image((image.frame.values / 12.5, image.frequency.values, image.values), ["time (s)", "Hz"], "amplitude")
+picture = picture.opts(colorbar=True, cmap="viridis")
+
+# %%
+# `boft`: how many movements of which size there are, at two speeds.
+
+counts = ds.fex.boft("AU25", frequencies=[2.0, 4.0], n_cycles=2)["count"].sum(["video", "face", "direction"]).squeeze()
+rows = counts.assign_coords(size=counts["size"].round(3)).to_series().rename("half waves").reset_index()
+picture = hv.Bars(rows.astype({"frequency": str, "size": str}), ["size", "frequency"], "half waves").opts(xrotation=60)
