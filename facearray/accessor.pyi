@@ -34,7 +34,7 @@ from facearray.stats.kernels.correlation import Method
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link
 from facearray.stats.reliability import Split
-from facearray.stats.time_resolved.rules import Pairs
+from facearray.stats.time_resolved.rules import Neighbours
 from facearray.stats.units import Weights
 
 class PlotAccessor:
@@ -665,7 +665,7 @@ class DatasetAccessor(DataArrayAccessor):
         blocks: str | None = None,
         cluster_alpha: float = 0.05,
         cluster_threshold: float | None = None,
-        neighbours: Pairs | None = None,
+        neighbours: Neighbours | None = None,
         seed: int = 0,
         client: Client | None = None,
         min_valid: float = 0.5,
@@ -690,7 +690,7 @@ class DatasetAccessor(DataArrayAccessor):
         permutations: int = 9999,
         cluster_alpha: float = 0.05,
         cluster_threshold: float | None = None,
-        neighbours: Pairs | None = None,
+        neighbours: Neighbours | None = None,
         seed: int = 0,
         client: Client | None = None,
         min_valid: float = 0.5,
@@ -730,7 +730,7 @@ class DatasetAccessor(DataArrayAccessor):
         permutations: int = 9999,
         cluster_alpha: float = 0.05,
         cluster_threshold: float | None = None,
-        neighbours: Pairs | None = None,
+        neighbours: Neighbours | None = None,
         seed: int = 0,
         client: Client | None = None,
         min_valid: float = 0.5,

@@ -9,7 +9,7 @@ import xarray as xr
 
 from facearray import schema, selectors
 from facearray.stats.time_resolved.means import Contrast, check_contrast, compare_means
-from facearray.stats.time_resolved.rules import ClusterRule, Pairs
+from facearray.stats.time_resolved.rules import ClusterRule, Neighbours
 from facearray.stats.time_resolved.windows import make_windows, window_values
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def cluster_test(
     permutations: int = 9999,
     cluster_alpha: float = 0.05,
     cluster_threshold: float | None = None,
-    neighbours: Pairs | None = None,
+    neighbours: Neighbours | None = None,
     seed: int = 0,
     client: Client | None = None,
     min_valid: float = 0.5,

@@ -10,7 +10,7 @@ import xarray as xr
 from facearray import schema, selectors
 from facearray.stats.time_resolved.events import EventRequest, event_values
 from facearray.stats.time_resolved.means import Contrast, check_contrast, compare_means
-from facearray.stats.time_resolved.rules import ClusterRule, Pairs
+from facearray.stats.time_resolved.rules import ClusterRule, Neighbours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def event_test(
     permutations: int = 9999,
     cluster_alpha: float = 0.05,
     cluster_threshold: float | None = None,
-    neighbours: Pairs | None = None,
+    neighbours: Neighbours | None = None,
     seed: int = 0,
     client: Client | None = None,
     min_valid: float = 0.5,

@@ -20,7 +20,7 @@ from facearray.stats.regression.estimates import Covariance, Estimates, Options,
 from facearray.stats.regression.request import Fitted, Request, check, covariance, some
 from facearray.stats.regression.result import result_dataset
 from facearray.stats.regression.units import Asked, fit_values, regressors_asked
-from facearray.stats.time_resolved.rules import CLUSTER, ClusterRule, Pairs, check_rule, cluster_variables
+from facearray.stats.time_resolved.rules import CLUSTER, ClusterRule, Neighbours, check_rule, cluster_variables
 from facearray.stats.time_resolved.windows import TimeValues, make_windows, window_values
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def regress_over_time(
     blocks: str | None = None,
     cluster_alpha: float = 0.05,
     cluster_threshold: float | None = None,
-    neighbours: Pairs | None = None,
+    neighbours: Neighbours | None = None,
     seed: int = 0,
     client: Client | None = None,
     min_valid: float = 0.5,

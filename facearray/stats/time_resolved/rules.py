@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from facearray.errors import InputError, unknown_names
 from facearray.stats.kernels.cluster_mass import ClusterTest, grid_neighbours
 
-__all__ = ["CLUSTER", "ClusterRule", "Pairs", "check_rule", "cluster_variables"]
+__all__ = ["CLUSTER", "ClusterRule", "Neighbours", "check_rule", "cluster_variables"]
 
 #: Name of the correction by clusters.
 CLUSTER = "cluster"
 
-Pairs = Iterable[tuple[str, str]]
+Neighbours = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ClusterRule:
     neighbours: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, alpha: float, threshold: float | None, neighbours: Pairs | None) -> ClusterRule:
+    def of(cls, alpha: float, threshold: float | None, neighbours: Neighbours | None) -> ClusterRule:
         """Make the rule of arguments."""
         return cls(alpha, threshold, tuple((str(a), str(b)) for a, b in neighbours or ()))
 
