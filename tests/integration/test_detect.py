@@ -619,7 +619,7 @@ def test_detect__interrupt_leaves_a_readable_store(make_video, tmp_path):
     assert ds["status"].values.tolist() == ["done", "done", "pending", "pending"]
     status = store_status(tmp_path / "s.zarr")
     assert (status.run, status.pending) == ("ended", ("2.mkv", "3.mkv"))
-    assert status.sentence().endswith("run the same command again to go on")
+    assert status.sentence().endswith("to go on, run detect again with the same arguments")
     assert (ds["frame_number"].isel(video=2) == -1).all()
     assert detect(videos, tmp_path / "s.zarr")["status"].values.tolist() == ["done"] * 4
 
@@ -633,7 +633,7 @@ def test_detect__says_how_many_frames_were_lost_to_damage(make_video, tmp_path, 
 
 
 def test_run_detector__names_what_the_detector_raised():
-    from facearray.detection.row import run_detector
+    from facearray.detection.contract import run_detector
 
     with pytest.raises(DetectorError, match="raised RuntimeError on 1 frames of 4x2: too bright"):
         run_detector(Broken(), np.full((1, 2, 4, 3), 255, np.uint8))

@@ -404,7 +404,7 @@ def test_correlations__of_many_videos_some_are_compared_and_it_says_so(study, mo
     html = correlations(Study.of(study, "condition"))
     page = Page(html)
     assert "6 of 12 videos with frames are compared, chosen evenly from the groups" in page.text
-    assert "bad (n = 3) and good (n = 3)" in page.text
+    assert "bad (n = 3) and good <script>alert(1)</script> (n = 3)" in page.text
     assert "Pictures are those of the 1 of 3 features with the largest means." in page.text
     assert len(page.scripts["correlation"]) == len(page.menus["correlation"]) == 1
     table = rows_of(html)
