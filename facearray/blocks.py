@@ -341,9 +341,12 @@ def _load(arrays: Mapping[str, _Array], videos: NDArray[np.intp], first: int, st
     """Read the stored frames ``[first, stop)`` of videos in ascending order."""
     consecutive = len(videos) == videos[-1] - videos[0] + 1
     rows = slice(int(videos[0]), int(videos[-1]) + 1) if consecutive else videos
+    windows = {name: array.window(rows, slice(first, stop)) for name, array in arrays.items()}
+    if all(window.chunks is None and window._in_memory for window in windows.values()):
+        return {name: window.values for name, window in windows.items()}
     # together, because what several variables are computed from is then computed once
-    parts = xr.Dataset({i: array.window(rows, slice(first, stop)) for i, array in enumerate(arrays.values())}).compute()
-    return {name: parts.variables[i].values for i, name in enumerate(arrays)}
+    parts = xr.Dataset(dict(enumerate(windows.values()))).compute()
+    return {name: parts.variables[i].values for i, name in enumerate(windows)}
 
 
 def _blocks(
