@@ -17,6 +17,7 @@ from facearray.models.au_baselines import QUIET
 from facearray.models.inputs import person_codes
 from facearray.selectors import feature_names
 from facearray.stats.frames import FrameSums, block_sums, pool
+from facearray.stats.units import face_labels
 
 __all__ = ["Rest", "of_dataset", "of_quiet_frames", "of_values"]
 
@@ -149,12 +150,27 @@ def of_values(ds: xr.Dataset, levels: xr.DataArray, features: list[str], scale: 
             raise unknown_names("video of the reference", missing, labels)
         place = {label: i for i, label in enumerate(labels)}
         levels = levels.isel(video=[place[label] for label in wanted])
-    if "face" in levels.dims and levels.sizes["face"] != ds.sizes["face"]:
-        raise InputError(f"found levels of {levels.sizes['face']} faces; expected {ds.sizes['face']}")
+    if "face" in levels.dims:
+        levels = _faces_of(ds, levels)
     sizes = {"video": ds.sizes["video"], "face": ds.sizes["face"], "feature": len(features)}
     wide = levels.variable.set_dims(sizes).transpose(*dims)  # type: ignore[no-untyped-call]
     values = np.asarray(wide.values, dtype=np.float64)
     return Rest(values, np.full_like(values, np.nan))
+
+
+def _faces_of(ds: xr.Dataset, levels: xr.DataArray) -> xr.DataArray:
+    """Put levels into the order of the Dataset's faces, by their labels where they have any."""
+    if levels.sizes["face"] != ds.sizes["face"]:
+        raise InputError(f"found levels of {levels.sizes['face']} faces; expected {ds.sizes['face']}")
+    if "face" not in levels.coords:
+        return levels
+    labels, wanted = levels["face"].values.tolist(), face_labels(ds).tolist()
+    if set(labels) != set(wanted):
+        raise InputError(
+            f"found levels of the faces {shown(labels)}; expected {shown(wanted)}; name them alike, or drop the labels "
+            "with levels.drop_vars('face') to go by position"
+        )
+    return levels.isel(face=[labels.index(label) for label in wanted])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -58,7 +58,7 @@ def baseline(
           person differ in stays.
         - another Dataset of detections: the mean of its frames, of the same person where both have the coordinate
           `person`, else of the video of the same label.
-        - a DataArray with the dim ``feature`` and possibly ``video`` and ``face``: the level itself.
+        - a DataArray with the dim ``feature`` and possibly ``video`` and ``face``: the level itself, by their labels.
     scale
         ``"difference"``: x - b. ``"percent"``: 100 (x - b) / abs(b). ``"z"``: (x - b) / s, with the standard deviation
         s of the frames at rest (denominator n - 1). ``"decibel"``: 10 log10(x / b), of a ratio.
@@ -149,7 +149,7 @@ def baseline(
 def _check_arguments(reference: Any, scale: str, seconds: float | None, period: Mapping[str, Any] | None) -> None:
     problems = Problems()
     if not isinstance(reference, xr.Dataset | xr.DataArray):
-        if reference not in get_args(Reference):
+        if not (isinstance(reference, str) and reference in get_args(Reference)):
             problems.add(
                 f"found reference={reference!r}; expected one of {', '.join(map(repr, get_args(Reference)))}, a "
                 "Dataset of detections or a DataArray of levels"

@@ -139,6 +139,16 @@ def test_baseline__of_levels_that_are_given(faces):
     xr.testing.assert_allclose(baseline(faces, summary, features=AU), found, atol=1e-5)
 
 
+def test_baseline__levels_of_faces_go_by_their_labels(faces):
+    means = faces.features.sel(feature=AU).mean("frame").assign_coords(face=[0, 1])
+    found = baseline(faces, means.isel(face=[1, 0]), features=AU)
+    xr.testing.assert_allclose(found, baseline(faces, "mean", features=AU), atol=1e-5)
+    with pytest.raises(InputError, match=r"found levels of the faces 1; expected 0; .*levels.drop_vars"):
+        baseline(faces.isel(face=[0]), means.isel(face=[1]), features=AU)
+    with pytest.raises(InputError, match="found levels of 1 faces; expected 2"):
+        baseline(faces, means.isel(face=[1]), features=AU)
+
+
 def test_baseline__nothing_where_the_scale_does_not_exist(course):
     zero = course([0, 0, 1, np.nan])
     level = xr.DataArray([0.0], {"feature": ["AU12"]})
@@ -151,6 +161,7 @@ def test_baseline__nothing_where_the_scale_does_not_exist(course):
     ("args", "options", "message"),
     [
         (("mode",), {}, "found reference='mode'; expected one of 'mean', 'median', 'first'"),
+        ((np.zeros(2),), {}, r"found reference=array\(\[0., 0.\]\); expected one of 'mean'"),
         (("first",), {}, "found reference='first' without seconds"),
         (("mean",), {"seconds": 1}, "found seconds=1 with reference='mean'; it is for reference='first'"),
         (("period",), {"period": {"phase": "rest", "turn": 1}}, "expected one coordinate and its label"),
