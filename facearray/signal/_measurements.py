@@ -118,8 +118,11 @@ def with_marks(ds: xr.Dataset, name: str, marks: xr.Variable) -> xr.Dataset:
     return ds.assign_coords({name: marks})
 
 
-def with_unit(ds: xr.Dataset, chosen: slice | NDArray[np.intp] | None, unit: str) -> xr.Dataset:
-    """Say that features at some positions, or all, have another unit now; where units are kept at all."""
+def with_unit(ds: xr.Dataset, chosen: slice | NDArray[np.intp] | None, unit: str | Callable[[str], str]) -> xr.Dataset:
+    """Say that features at some positions, or all, have another unit now; where units are kept at all.
+
+    ``unit`` is the new one, or makes it of the old one.
+    """
     if "unit" not in ds.coords:
         return ds
     is_changed = np.zeros(ds.sizes["feature"], dtype=bool)
@@ -127,7 +130,7 @@ def with_unit(ds: xr.Dataset, chosen: slice | NDArray[np.intp] | None, unit: str
 
     def renamed(units: NDArray[Any], changed: NDArray[np.bool_]) -> NDArray[Any]:
         units = units.astype(np.dtypes.StringDType())
-        units[changed] = unit
+        units[changed] = unit if isinstance(unit, str) else [unit(str(old)) for old in units[changed]]
         return units
 
     variable = ds.variables["unit"]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._even import even_rates, on_places
+from facearray.signal._measurements import with_unit
 from facearray.signal._steps import recorded
 from facearray.signal._videos import chosen_positions
 from facearray.signal.kernels.rhythms import morlet, width
@@ -25,6 +26,12 @@ _PARTS: dict[str, Callable[[NDArray[np.complex128]], NDArray[np.float64]]] = {
     "amplitude": np.abs,
     "phase": np.angle,
     "filtered": np.real,
+}
+
+#: Units of those that are not in that of the feature.
+_UNITS: dict[str, str | Callable[[str], str]] = {
+    "power": lambda unit: f"{unit}²" if unit else "",
+    "phase": "radian",
 }
 
 
@@ -63,7 +70,8 @@ def wavelet(
     Returns
     -------
     xarray.Dataset
-        ``ds`` with these features only, and their parts for values. Landmarks and embeddings are left out.
+        ``ds`` with these features only, their parts for values, and the ``unit`` of these. Landmarks and embeddings are
+        left out.
 
     Raises
     ------
@@ -103,7 +111,8 @@ def wavelet(
     dims = ("frame", "face", "feature")
     (values,) = map_videos(ds, of_video, [Output(dims, ds["features"].dtype)], sizes={"feature": len(chosen)})
     result = ds.drop_vars([name for name in ds.data_vars if name != "features"]).isel(feature=chosen)
-    return result.drop_dims([str(d) for d in result.dims if d not in ("video", *dims)]).assign(features=values)
+    result = result.drop_dims([str(d) for d in result.dims if d not in ("video", *dims)]).assign(features=values)
+    return _in_unit(result, part)
 
 
 @recorded
@@ -163,7 +172,8 @@ def multi_wavelet(
     (values,) = map_videos(ds, of_video, [Output(dims, ds["features"].dtype)], sizes=sizes)
     result = ds.drop_vars(list(ds.data_vars)).isel(feature=chosen)
     result = result.drop_dims([str(d) for d in result.dims if d not in ("video", *dims)])
-    return result.assign(features=values).assign_coords(frequency=("frequency", wanted, {"units": "Hz"}))
+    result = result.assign(features=values).assign_coords(frequency=("frequency", wanted, {"units": "Hz"}))
+    return _in_unit(result, part)
 
 
 def checked(
@@ -195,6 +205,10 @@ def checked(
     even.check_frequencies(*frequencies)
     even.check_length("wavelet", width(min(frequencies), n_cycles), "use a higher frequency, or fewer cycles")
     return chosen_positions(ds, features)
+
+
+def _in_unit(result: xr.Dataset, part: Part) -> xr.Dataset:
+    return with_unit(result, None, _UNITS[part]) if part in _UNITS else result
 
 
 def _waves(

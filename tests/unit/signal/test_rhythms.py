@@ -79,6 +79,23 @@ def test_wavelet__parts_of_a_wave():
     np.testing.assert_allclose(np.exp(1j * phase), -1j * np.exp(2j * np.pi * t[inner]), atol=0.05)
 
 
+@pytest.mark.parametrize(
+    ("part", "units"),
+    [
+        ("amplitude", ["degree", ""]),
+        ("filtered", ["degree", ""]),
+        ("power", ["degree²", ""]),
+        ("phase", ["radian"] * 2),
+    ],
+)
+def test_wavelet__parts_have_their_own_units(part, units):
+    ds = one_video(np.random.default_rng(3).normal(size=(200, 2)), features=["Pitch", "AU12"])
+    ds = ds.assign_coords(unit=("feature", np.array(["degree", ""], dtype=np.dtypes.StringDType())))
+    assert wavelet(ds, 1.0, ["Pitch", "AU12"], part=part).unit.values.tolist() == units
+    assert multi_wavelet(ds, [1.0, 2.0], ["Pitch", "AU12"], part=part).unit.values.tolist() == units
+    assert ds.unit.values.tolist() == ["degree", ""]
+
+
 def test_wavelet__is_missing_where_too_little_is_known():
     x = np.random.default_rng(4).normal(size=500)
     x[250] = np.nan
