@@ -45,6 +45,12 @@ class Problems:
             if value is not None and not (_is_number(value) and value >= 0):
                 self.add(f"found {name}={value!r}; expected a finite number, 0 or more")
 
+    def finite(self, **values: Any) -> None:
+        """Add those that are not finite numbers; None is left out."""
+        for name, value in values.items():
+            if value is not None and not _is_number(value):
+                self.add(f"found {name}={value!r}; expected a finite number")
+
     def one_of(self, name: str, value: Any, known: tuple[str, ...]) -> None:
         """Add a value that is not one of some names."""
         if value not in known:

@@ -12,6 +12,7 @@ import xarray as xr
 from facearray import schema
 from facearray.blocks import iter_blocks
 from facearray.errors import SchemaError, unknown_names
+from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
 from facearray.signal.kernels.cooccurrence import MEASURES, Counts, count_pairs
 from facearray.stats.frames import chosen_features, feature_labels
@@ -59,7 +60,7 @@ def cooccurrence(
     Raises
     ------
     InputError
-        If a name is unknown.
+        If a name is unknown, or the threshold is no number.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -79,6 +80,9 @@ def cooccurrence(
            [0.5, 1. ]])
     """
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
+    problems = Problems()
+    problems.finite(threshold=threshold)
+    problems.raise_if_any()
     asked = [measures] if isinstance(measures, str) else list(measures)
     if unknown := [str(name) for name in asked if name not in MEASURES]:
         raise unknown_names("measure", unknown, list(MEASURES))

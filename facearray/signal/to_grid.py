@@ -31,6 +31,9 @@ PARTS = 16
 #: Clocks differ by less; more is a wrong rate or a wrong event.
 MAX_DRIFT = 0.01
 
+#: Share of a volume's time at which SPM takes the response.
+_MIDDLE = 0.5
+
 #: Shares that differ by less are the same.
 _ROUNDING = 1e-6
 
@@ -44,7 +47,7 @@ def to_grid(
     *,
     features: str | Iterable[str] | None = None,
     hrf: Literal["spm"] | None = None,
-    at: float = 0.5,
+    at: float = _MIDDLE,
     outside: float | None = None,
     sync: pd.DataFrame | None = None,
     min_valid: float = 0.5,
@@ -131,6 +134,9 @@ def to_grid(
         problems.add(f"found hrf={hrf!r}; expected 'spm' or None")
     if hrf is None and outside is not None:
         problems.add("found outside= without hrf; the mean over a volume's time needs nothing from outside")
+    if hrf is None and at != _MIDDLE:
+        problems.add(f"found at={at!r} without hrf; the mean is that of all of a volume's time; leave it out")
+    problems.finite(outside=outside)
     problems.raise_if_any()
     chosen = chosen_positions(ds, features)
     clocks = _clocks(ds, sync, tr)

@@ -60,6 +60,8 @@ def test_cooccurrence_network__edges_are_means_over_videos(ds):
 def test_cooccurrence__bad_input(ds):
     with pytest.raises(InputError, match=r"unknown measure 'joints' .did you mean 'joint'"):
         cooccurrence(ds, measures="joints")
+    with pytest.raises(InputError, match="found threshold=nan; expected a finite number"):
+        cooccurrence(ds, threshold=np.nan)
     with pytest.raises(SchemaError, match=r"expected a result of facearray.signal.cooccurrence"):
         cooccurrence_network(ds)
     with pytest.raises(InputError, match="unknown measure 'phi'"):

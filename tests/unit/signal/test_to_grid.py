@@ -144,6 +144,8 @@ def test_fit_clock__is_least_squares():
         ({"t0": 500}, "found volumes from 500 to 502 s and videos from 0 to 3.9 s; expected them to overlap"),
         ({"hrf": "glover"}, "found hrf='glover'; expected 'spm' or None"),
         ({"outside": 0.0}, "found outside= without hrf"),
+        ({"outside": np.nan, "hrf": "spm"}, "found outside=nan; expected a finite number"),
+        ({"at": 0.25}, "found at=0.25 without hrf"),
         ({"at": 2}, "found at=2; expected a share from 0 to 1"),
         ({"sync": pd.DataFrame({"video": ["a"], "time": [1.0]})}, "unknown column of sync 'scanner_time'"),
         (
