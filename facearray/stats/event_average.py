@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["event_average"]
 
+#: What a result has, in this order.
+_OUTCOMES = ("mean", "se", "ci_low", "ci_high", "n", "n_events", "coverage")
+
 
 def event_average(
     ds: xr.Dataset,
@@ -111,6 +114,8 @@ def event_average(
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     if not 0 < confidence < 1:
         raise InputError(f"found confidence={confidence}; expected a share between 0 and 1")
+    if by in (*_OUTCOMES, "window_start", "window_stop"):
+        raise InputError(f"found by={by!r}, which the result itself has; expected another name; rename the column")
     request = EventRequest(
         before=before,
         after=after,
@@ -147,7 +152,7 @@ def _averages(found: EventValues, request: EventRequest, confidence: float) -> x
     dims: tuple[str, ...] = ("time", "face", "feature")
     coords: dict[Any, Any] = {**values.axis.coordinates(), "face": values.faces, **values.feature_coords}
     data = {}
-    for name in ("mean", "se", "ci_low", "ci_high", "n", "n_events", "coverage"):
+    for name in _OUTCOMES:
         array = np.stack(parts[name])
         data[name] = (dims, array[0]) if request.by is None else ((request.by, *dims), array)
     if request.by is not None:

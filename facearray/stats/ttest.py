@@ -169,6 +169,7 @@ def _check(
         "groups or paired without by; name the coordinate that tells the groups apart": by is None
         and (groups is not None or paired is not None),
         "popmean with two groups; it belongs to one sample or pairs": two_samples and popmean != 0,
+        f"popmean={popmean}; expected a finite number": not np.isfinite(popmean),
         "equal_var with one sample or pairs; it belongs to two groups": equal_var and not two_samples,
         "blocks with one sample or pairs, whose signs are flipped one by one": blocks is not None and not two_samples,
         "blocks or correction='max_t' without permutations; expected permutations > 0": not permutations

@@ -76,7 +76,7 @@ class EventRequest:
         ]
         if not problems and not self.axis.n:
             problems.append("found before=0 and after=0; expected some time around events")
-        if self.baseline is not None and (len(self.baseline) != 2 or not self.baseline[0] < self.baseline[1]):
+        if self.baseline is not None and not _is_interval(self.baseline):
             problems.append(f"found baseline={self.baseline!r}; expected where it begins and ends, as in (-0.5, 0)")
         if not 0 <= self.min_valid <= 1:
             problems.append(f"found min_valid={self.min_valid}; expected a share from 0 to 1")
@@ -86,6 +86,14 @@ class EventRequest:
             problems.append(f"found by={self.by!r}; expected another name, which is no dim of the result")
         if problems:
             raise InputError("; ".join(problems))
+
+
+def _is_interval(baseline: Any) -> bool:
+    try:
+        begin, end = (float(edge) for edge in baseline)
+    except (TypeError, ValueError):
+        return False
+    return -np.inf < begin < end < np.inf
 
 
 def _whole(ratio: float) -> bool:

@@ -55,6 +55,7 @@ def check_contrast(contrast: Contrast) -> None:
         "groups or paired without by; name what tells the groups apart": contrast.by is None
         and (contrast.groups is not None or contrast.paired is not None),
         "popmean with two groups; it belongs to one sample or pairs": two_samples and contrast.popmean != 0,
+        f"popmean={contrast.popmean}; expected a finite number": not np.isfinite(contrast.popmean),
         "equal_var with one sample or pairs; it belongs to two groups": contrast.equal_var and not two_samples,
         "blocks with one sample or pairs, whose signs are flipped one by one": contrast.blocks is not None
         and not two_samples,

@@ -94,6 +94,11 @@ def check_rule(rule: ClusterRule, *, used: bool) -> None:
         problems.append(f"found cluster_alpha={rule.alpha}; expected a level between 0 and 1")
     if rule.threshold is not None and not rule.threshold > 0:
         problems.append(f"found cluster_threshold={rule.threshold}; expected a positive number")
+    if rule.threshold is not None and rule.alpha != ClusterRule().alpha:
+        problems.append(
+            f"found cluster_alpha={rule.alpha} and cluster_threshold={rule.threshold}; expected one of them: either "
+            "says where clusters begin"
+        )
     same = [f"{a!r} with itself" for a, b in rule.neighbours if a == b]
     if same:
         problems.append(f"found neighbours {', '.join(same)}; expected pairs of different features")

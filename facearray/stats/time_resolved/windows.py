@@ -264,11 +264,15 @@ def make_windows(
     Raises
     ------
     InputError
-        If a duration is not positive, a window is shorter than the distance of frames, or there is no window.
+        If a duration is not positive, a time is no number, a window is shorter than the distance of frames, or there is
+        no window.
     SchemaError
         If a time is unknown.
     """
     check_axis(window=window, step=step)
+    unknown = [f"{name}={value}" for name, value in (("start", start), ("stop", stop)) if not np.isfinite(value or 0)]
+    if unknown:
+        raise InputError(f"found {', '.join(unknown)}; expected seconds; leave it out for all that there is")
     step = window / 2 if step is None else step
     recordings = check_frames(ds, window, "window")
     if start is None:

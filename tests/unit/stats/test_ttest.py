@@ -199,6 +199,7 @@ def test_ttest__no_variance_and_too_few_values(ds):
         ({"unit": "frame"}, "found unit='frame'; the frames of a video are no independent observations"),
         ({"paired": "subject"}, "found groups or paired without by"),
         ({"by": "condition", "popmean": 1.0}, "found popmean with two groups"),
+        ({"popmean": float("nan")}, "found popmean=nan; expected a finite number"),
         ({"equal_var": True}, "found equal_var with one sample or pairs"),
         ({"blocks": "site", "permutations": 5}, "found blocks with one sample or pairs"),
         ({"by": "condition", "blocks": "site"}, "found blocks or correction='max_t' without permutations"),
