@@ -46,7 +46,8 @@ class Decomposition:
     mean
         What is added in `inverse`.
     estimator
-        As fitted by scikit-learn; its components may be in another order, with other signs.
+        As fitted by scikit-learn, of measures that are divided by their standard deviations if standardized; its
+        components may be in another order, with other signs.
     """
 
     components: xr.DataArray

@@ -34,7 +34,7 @@ class Latent:
     weights
         (n_measure, n_component): scores are ``((sample - mean) / scale) @ weights``; None if they are not linear.
     estimator
-        As fitted by scikit-learn; gives the scores that are not linear.
+        As fitted by scikit-learn, of samples / scale; gives the scores that are not linear.
     share
         Share (n_component,) of the variance, of the standardised measures if there is a scale, that each component
         makes up in its reconstruction.
@@ -110,7 +110,7 @@ def fit(
     if method == "ica":
         x = _at_hand(parts, moments.n, max_samples)
         return _ica(x, moments, scale, total, n_components, seed)
-    estimator = _of_products(products, moments.n, n_components, method)
+    estimator = _of_products(products, moments, scale, n_components, method)
     components = np.asarray(estimator.components_, dtype=np.float64)
     if method == "pca":
         weights, variance = components.T, np.asarray(estimator.explained_variance_ratio_) * total
@@ -156,18 +156,25 @@ class Moments:
         )
 
 
-def _of_products(products: Array, n: int, n_components: int, method: str) -> Any:
-    """Fit scikit-learn's estimator to few samples that have the products, mean and number of the many."""
+def _of_products(products: Array, moments: Moments, scale: Array, n_components: int, method: str) -> Any:
+    """Fit scikit-learn's estimator to few samples that have the covariance of the many, and give it their mean."""
     from sklearn.decomposition import PCA, FactorAnalysis
 
+    n = moments.n
     values, vectors = np.linalg.eigh(products)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    # each twice, with both signs, so that their mean is 0; 2 p samples with the covariance of the n
-    few = np.concatenate([root.T, -root.T]) * np.sqrt(len(root) / n)
+    # each twice, with both signs, so that their mean is 0: 2 p samples
+    few = np.concatenate([root.T, -root.T]) * np.sqrt(0.5)
     if method == "pca":
-        return PCA(n_components, svd_solver="full").fit(few)
-    # the likelihood, by whose growth it stops, is that of few samples and grows less
-    return FactorAnalysis(n_components, svd_method="lapack", tol=1e-10, max_iter=20_000).fit(few)
+        # its covariance has the denominator n - 1
+        estimator = PCA(n_components, svd_solver="full").fit(few * np.sqrt((len(few) - 1) / (n - 1)))
+        estimator.n_samples_, estimator.singular_values_ = n, np.sqrt(estimator.explained_variance_ * (n - 1))
+    else:
+        # the likelihood, by whose growth it stops, is that of few samples and grows less
+        estimator = FactorAnalysis(n_components, svd_method="lapack", tol=1e-10, max_iter=20_000)
+        estimator.fit(few * np.sqrt(len(few) / n))
+    estimator.mean_ = moments.mean / scale
+    return estimator
 
 
 def _at_hand(parts: Parts, n: int, max_samples: int) -> Array:
@@ -182,6 +189,7 @@ def _ica(x: Array, moments: Moments, scale: Array, total: float, n_components: i
 
     estimator = FastICA(n_components, whiten="unit-variance", random_state=seed, max_iter=2000, tol=1e-5)
     estimator.fit((x - moments.mean) / scale)
+    estimator.mean_ = moments.mean / scale
     variance = np.ones(n_components)
     return _ordered(estimator.mixing_.T, estimator.components_.T, estimator, moments, scale, total, variance, len(x))
 

@@ -50,6 +50,10 @@ def test_decompose__pca_is_that_of_all_samples(ds, standardize):
     there = ~np.isnan(scores).any(axis=1)
     assert there.sum() == len(x) == found.scores.attrs["n_samples"]
     same_up_to_sign(scores[there].T, expected.transform(x / scale).T, atol=1e-5)
+    # scikit-learn's estimator speaks of all samples, too
+    for name in ("mean_", "n_samples_", "explained_variance_", "singular_values_", "noise_variance_"):
+        np.testing.assert_allclose(getattr(found.estimator, name), getattr(expected, name), rtol=1e-6, err_msg=name)
+    same_up_to_sign(found.estimator.transform(x / scale).T, expected.transform(x / scale).T, atol=1e-5)
     assert (found.components.values[np.arange(3), np.abs(found.components.values).argmax(axis=1)] > 0).all()
 
 
@@ -69,7 +73,6 @@ def test_decompose__factor_scores_are_those_of_scikit_learn(ds):
     x = samples(ds)
     scores = found.scores.values.reshape(-1, 2)
     scores = scores[~np.isnan(scores).any(axis=1)]
-    found.estimator.mean_ = x.mean(axis=0)
     expected = found.estimator.transform(x)
     for column in expected.T:
         assert np.abs(np.corrcoef(column, scores.T)[0, 1:]).max() == pytest.approx(1, abs=1e-6)
@@ -82,6 +85,7 @@ def test_decompose__independent_components_are_the_sources(ds):
     np.testing.assert_allclose(np.abs(whole).max(axis=1), [2 * 2**0.5, 1.5 * 1.7 / 3**0.5], rtol=0.05)
     scores = found.scores.values.reshape(-1, 2)
     np.testing.assert_allclose(np.nanstd(scores, axis=0), 1, rtol=1e-2)
+    np.testing.assert_allclose(found.estimator.transform(samples(ds)).mean(axis=0), 0, atol=1e-6)
 
 
 def test_decompose__non_negative_parts_rebuild_the_data(ds):
