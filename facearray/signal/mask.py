@@ -78,7 +78,7 @@ def mask(
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     limits = _limits(ds, min_score, max_angle, min_size)
     given = None if condition is None else _condition(ds, condition)
-    if given is None and not any(value is not None for value in (min_score, max_angle, min_size)):
+    if given is None and not limits:
         problems = Problems()
         problems.add("found nothing to mask by; expected a condition, min_score, max_angle or min_size")
         problems.raise_if_any()
@@ -112,6 +112,8 @@ def _limits(
         if limit is None:
             continue
         problems.not_negative(**{argument: limit})
+        if argument == "min_score" and isinstance(limit, int | float) and limit > 1:
+            problems.add(f"found min_score={limit!r}; expected a score, 0 to 1")
         if absent := [name for name in needed if name not in names]:
             problems.add(
                 f"found no {', '.join(absent)} for {argument}; expected the feature; mask by a condition instead"

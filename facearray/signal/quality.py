@@ -221,6 +221,12 @@ def _limits(ds: xr.Dataset, preset: Preset | None, given: Mapping[str, Any], sou
                 f"found a limit of {name}, but neither a feature nor a coordinate of frames {sources[name]!r}; "
                 f"expected a measure of it; add one, or name it with {name}_from"
             )
+    for name, source in sources.items():
+        if source != name and given[f"max_{name}" if name == "blur" else name] is None and _place(ds, source) is None:
+            problems.add(
+                f"found {name}_from={source!r}; expected a feature or a coordinate of frames; correct it, or leave it "
+                "out"
+            )
     problems.raise_if_any()
     limits = Limits() if preset is None else PRESETS[preset]
     return replace(limits, **{name: value for name, value in given.items() if value is not None})

@@ -135,6 +135,7 @@ def test_quality__same_in_any_chunks_padding_and_order(faces, padded):
             {"max_blur": 3},
             "found a limit of blur, but neither a feature nor a coordinate of frames 'blur'; expected a measure",
         ),
+        ({"brightness_from": "lihgt"}, "found brightness_from='lihgt'; expected a feature or a coordinate of frames"),
         ({"brightness": 3}, "found brightness=3; expected the least and the largest"),
         ({"features": "AU1"}, "unknown feature or group 'AU1'"),
     ],

@@ -145,6 +145,8 @@ def test_mask__again_keeps_marks(faces):
     ("args", "options", "message"),
     [
         ((), {}, "found nothing to mask by; expected a condition"),
+        ((), {"max_angle": {}}, "found nothing to mask by; expected a condition"),
+        ((), {"min_score": 90}, "found min_score=90; expected a score, 0 to 1"),
         ((), {"min_score": -1}, "found min_score=-1; expected a finite number, 0 or more"),
         ((), {"max_angle": {"Yew": 3}}, "found no Yew for max_angle"),
         ((np.ones((4, 60)),), {}, "found a condition of float64; expected truth values"),
