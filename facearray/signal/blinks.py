@@ -26,9 +26,6 @@ LEAST_RATE = 25.0
 #: 24.9 frames a second are 25.
 _SAME_RATE = 0.01
 
-#: Durations that differ by less than this share are the same.
-_ROUNDING = 1e-6
-
 _VARIABLES = {
     "rate": ("Blinks a minute of the time in which there is a value.", "1/min"),
     "mean_duration": ("Mean duration of the blinks of which beginning and end are seen.", "s"),
@@ -145,7 +142,7 @@ def _of_video(
     """Count and measure the blinks of faces (n_face, n_frame)."""
     found = find_events(x, spans, limits)
     duration = found.offset - found.onset
-    short = duration <= max_duration * (1 + _ROUNDING)
+    short = duration <= max_duration + spans.rounding
     started = short & found.sees_onset
     whole = started & found.sees_offset
     n = _sums(found.series[started], len(x))

@@ -80,7 +80,8 @@ def events(
     Notes
     -----
     A frame is on the screen from its time to that of the next; where the source left frames out, for a typical step,
-    and what follows is missing. In this order: frames of at least `low`; short gaps without a face; `merge`;
+    and what follows is missing. Durations that differ by less than a tenth of a frame are the same, because files round
+    times. In this order: frames of at least `low`; short gaps without a face; `merge`;
     `min_duration` and `high`. `facearray.intervals.annotate` takes the table as intervals:
     ``table.rename(columns={"onset": "start", "offset": "end", "feature": "label"})``.
 

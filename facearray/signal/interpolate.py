@@ -29,7 +29,8 @@ def interpolate(
         Detections with dims (video, frame, face, feature).
     max_gap
         Longest gap that is filled, in seconds without a value: at 25 frames a second, a gap of 5 frames lasts 0.2 s.
-        Longer gaps are not filled at all.
+        Longer gaps are not filled at all. Where frames are evenly spaced, gaps are counted in frames, whatever times
+        were rounded to.
     method
         ``"linear"``; ``"nearest"`` and ``"previous"`` known value; ``"pchip"`` and ``"akima"``, piecewise cubic curves
         that hardly leave the range of neighbouring values; ``"spline"``, a cubic spline, which may. All use true times.

@@ -11,9 +11,6 @@ from facearray.signal.kernels.spans import Spans
 
 __all__ = ["Found", "Thresholds", "find_events"]
 
-#: Durations that differ by less than this share are the same: times are rounded.
-_ROUNDING = 1e-6
-
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -88,14 +85,14 @@ def find_events(x: NDArray[np.floating], spans: Spans, thresholds: Thresholds) -
     n = x.shape[1]
     missing = np.isnan(x)
     active = x >= x.dtype.type(thresholds.low)
-    active = _closed(active, missing, start, end, thresholds.max_gap)
-    active = _closed(active, ~missing, start, end, thresholds.merge)
+    active = _closed(active, missing, start, end, thresholds.max_gap, spans.rounding)
+    active = _closed(active, ~missing, start, end, thresholds.merge, spans.rounding)
     series, first, stop = _runs(active)
     peak = [a + np.nanargmax(x[s, a:b]) for s, a, b in zip(series, first, stop, strict=True)]
     highest = np.array(peak, dtype=np.intp)
     duration = end[stop - 1] - start[first]
     # that of a single frame may be unknown
-    long_enough = (duration >= thresholds.min_duration * (1 - _ROUNDING)) | (thresholds.min_duration <= 0)
+    long_enough = (duration >= thresholds.min_duration - spans.rounding) | (thresholds.min_duration <= 0)
     keep = long_enough & (x[series, highest] >= x.dtype.type(thresholds.high))
     series, first, stop, highest = series[keep], first[keep], stop[keep], highest[keep]
     seconds = np.where(missing, 0, end - start)
@@ -143,6 +140,7 @@ def _closed(
     start: NDArray[np.float64],
     end: NDArray[np.float64],
     longest: float,
+    rounding: float,
 ) -> NDArray[np.bool_]:
     """Count short gaps between active frames as active, if nothing but closable frames is in them."""
     if longest <= 0:
@@ -150,7 +148,7 @@ def _closed(
     series, first, stop = _runs(~active)
     inside = (first > 0) & (stop < active.shape[1])
     series, first, stop = series[inside], first[inside], stop[inside]
-    short = start[stop] - end[first - 1] <= longest * (1 + _ROUNDING)
+    short = start[stop] - end[first - 1] <= longest + rounding
     closed = active.copy()
     for s, a, b in zip(series[short], first[short], stop[short], strict=True):
         closed[s, a:b] = closable[s, a:b].all()

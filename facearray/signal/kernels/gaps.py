@@ -8,15 +8,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.signal.kernels.sampling import sampling
+
 __all__ = ["METHODS", "Interpolation", "between", "bridge", "fill", "gap_lengths", "of_pattern", "patterns"]
 
 Interpolation = Literal["linear", "nearest", "previous", "pchip", "akima", "spline"]
 
+#: Gaps are this share of a frame longer than they may be before they are too long: 3 frames at 29.97 a second are
+#: 0.1001 s, and the rate of a short recording is not known better.
+_ROUNDING = 0.02
+
 #: How values between known ones are found.
 METHODS: tuple[Interpolation, ...] = ("linear", "nearest", "previous", "pchip", "akima", "spline")
-
-#: Gaps are this share of a frame longer than they may be before they are too long: times are rounded.
-_ROUNDING = 1e-3
 
 
 def patterns(values: NDArray[np.floating]) -> Iterator[tuple[NDArray[np.intp] | slice, NDArray[np.intp]]]:
@@ -118,7 +121,8 @@ def gap_lengths(frames: NDArray[np.intp], times: NDArray[np.float64], step: floa
     left = np.maximum(right - 1, 0)
     is_gap = frames[right] != inside
     spans = times[frames[right]] - times[frames[left]] - step
-    lengths[inside[is_gap]] = spans[is_gap]
+    # frames that follow each other too fast are a gap, too
+    lengths[inside[is_gap]] = np.maximum(spans[is_gap], _ROUNDING * step)
     return lengths
 
 
@@ -136,7 +140,7 @@ def fill(
     times
         Times (n_frame,) that increase, in seconds.
     step
-        Seconds that a frame lasts.
+        Seconds that a frame lasts, where frames are not evenly spaced.
     max_gap
         Longest gap that is filled, in seconds without a value.
     method
@@ -154,9 +158,12 @@ def fill(
     (np.int64(1), array([[ 0.,  1.,  2., nan, nan,  5., nan]]))
     """
     filled = np.zeros(values.shape, dtype=bool)
+    places = sampling(times)
+    # gaps of as many frames are as long, whatever times were rounded to
+    even, step = (times, step) if places.problem or len(times) < 2 else (places.places * places.step, places.step)
     for rows, frames in patterns(values):
-        lengths = gap_lengths(frames, times, step)
-        here = np.flatnonzero((lengths > 0) & (lengths <= max_gap + _ROUNDING * step))
+        lengths = gap_lengths(frames, even, step)
+        here = np.flatnonzero((lengths > 0) & (lengths < max_gap + _ROUNDING * step))
         if not len(here):
             continue
         group = values[rows]

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 __all__ = ["Spans", "frame_spans", "stretch_means"]
 
+#: Durations that differ by less than this share of a frame are the same. Many files round times to milliseconds, and 3
+#: frames at 29.97 a second are 0.1001 s.
+_ROUNDING = 0.1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spans:
@@ -25,6 +29,11 @@ class Spans:
     start: NDArray[np.float64]
     end: NDArray[np.float64]
     step: float
+
+    @property
+    def rounding(self) -> float:
+        """Seconds by which durations may differ and be the same."""
+        return _ROUNDING * self.step if self.step > 0 else 0.0
 
 
 def frame_spans(times: NDArray[np.floating], number: NDArray[np.integer], fps: float = np.nan) -> Spans:

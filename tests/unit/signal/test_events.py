@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.ndimage
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from time_courses import one_video
@@ -194,3 +195,22 @@ def test_blinks__bad_input():
         blinks(one_video([np.nan, np.nan], features=["AU43"]))
     with pytest.raises(InputError, match="unknown feature or group 'AU45'"):
         blinks(one_video([0.0, 0.1], features=["AU43"]), feature="AU45")
+
+
+@pytest.mark.parametrize("fps", [23.976, 24, 29.97, 30, 59.94, 60])
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_events__times_that_are_rounded_to_milliseconds(fps, n):
+    high = np.zeros(600)
+    starts = range(5, 590, 17)
+    for first in starts:
+        high[first : first + n] = 0.9
+    ds = one_video(high)
+    ds["timestamp"] = ("video", "frame"), np.round(np.arange(600) / fps, 3)[None]
+    assert len(events(ds, min_duration=n / fps)) == len(starts)
+    assert len(events(ds, min_duration=(n + 0.5) / fps)) == 0
+    low = ds.assign(features=0.9 - ds.features)
+    assert len(events(low, merge=n / fps)) == 1
+    assert len(events(low, merge=(n - 0.5) / fps)) == len(starts) + 1
+    gone = ds.assign(features=xr.where(ds.features > 0, np.nan, 0.9))
+    assert len(events(gone, max_gap=n / fps)) == 1
+    assert len(events(gone, max_gap=(n - 0.5) / fps)) == len(starts) + 1

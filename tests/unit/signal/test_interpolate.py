@@ -92,3 +92,20 @@ def test_interpolate__bad_options(faces):
         interpolate(faces, -1, method="cubic")
     with pytest.raises(InputError, match=r"unknown feature or group 'AU1' .did you mean"):
         interpolate(faces, 1, features="AU1")
+
+
+@pytest.mark.parametrize("fps", [23.976, 24, 25, 29.97, 30, 59.94, 60])
+@pytest.mark.parametrize("n", [1, 3, 6])
+def test_interpolate__times_that_are_rounded_to_milliseconds(course, fps, n):
+    values = np.sin(np.arange(600) / 20)
+    for first in range(5, 590, 17):
+        values[first : first + n] = np.nan
+    ds = course(values, times=np.round(np.arange(600) / fps, 3))
+    assert not np.isnan(interpolate(ds, n / fps).features).any()
+    np.testing.assert_array_equal(interpolate(ds, (n - 0.5) / fps).features, ds.features)
+
+
+def test_interpolate__frames_in_fast_succession(course):
+    ds = course([0, np.nan, 3, 4, 5], times=np.array([0, 0.01, 0.03, 0.07, 0.11]))
+    assert interpolate(ds, 0.01).features.values[0, 1, 0, 0] == pytest.approx(1)
+    assert np.isnan(interpolate(ds, 0).features.values[0, 1, 0, 0])
