@@ -112,11 +112,14 @@ def look(
     return element.opts(backend="matplotlib", **(theirs | (mpl or {})))
 
 
-def column(pictures: Sequence[Any], *, cols: int = 1) -> hv.Layout:
-    """Put pictures below each other, in print with room for their labels."""
+def column(pictures: Sequence[Any], *, cols: int = 1, linked: bool = True) -> hv.Layout:
+    """Put pictures below each other, in print with room for their labels; unless `linked`, each has its own scale."""
     import holoviews as hv
 
     layout = hv.Layout([in_column(picture) for picture in pictures]).cols(cols)
+    if not linked:
+        for backend in ("bokeh", "matplotlib"):
+            layout = layout.opts(backend=backend, shared_axes=False)
     return layout.opts(backend="matplotlib", sublabel_format="", vspace=0.6, hspace=0.5, fig_inches=7)
 
 
@@ -165,6 +168,11 @@ def measures(features: Iterable[str], labels: xr.DataArray | xr.Dataset) -> Iter
         members.setdefault((field(labels, name, "group"), field(labels, name, "unit")), []).append(name)
     for (group, unit), names in members.items():
         yield group, unit, names
+
+
+def of_one_unit(measures: Iterable[tuple[str, str, list[str]]]) -> bool:
+    """Whether panels of what `measures` gives can share a scale; one of pixels would flatten shares."""
+    return len({unit for _, unit, _ in measures}) < 2
 
 
 def field(labels: xr.DataArray | xr.Dataset, feature: str, name: str) -> str:

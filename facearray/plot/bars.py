@@ -87,12 +87,13 @@ def bars(
     """
     _style.load_backends()
     summary = _summary(ds, features, video, group, error, points, statistic)
+    measures = list(_style.measures(summary.values["feature"].to_numpy().tolist(), summary.values))
     panels = [
         _panel(summary.of_face(face), names, hline, title, ylabel, (name, unit), face)
         for face in summary.faces
-        for name, unit, names in _style.measures(summary.values["feature"].to_numpy().tolist(), summary.values)
+        for name, unit, names in measures
     ]
-    return panels[0] if len(panels) == 1 else _style.column(panels)
+    return panels[0] if len(panels) == 1 else _style.column(panels, linked=_style.of_one_unit(measures))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

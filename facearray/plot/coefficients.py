@@ -57,7 +57,7 @@ def coefficients(
     Raises
     ------
     InputError
-        If ``result`` is no such result, or a name is unknown.
+        If ``result`` is no such result or is one over time, or a name is unknown.
 
     Examples
     --------
@@ -75,17 +75,24 @@ def coefficients(
             f"found variables {', '.join(map(str, result.data_vars)) or 'none'}; expected the result of .fex.regress() "
             "or .fex.ttest()"
         )
+    if "time" in result.dims:
+        raise InputError(
+            f"found windows of time ({result.sizes['time']}); expected one value a feature: choose one, for instance "
+            "result.isel(time=0), or draw one feature over time with xarray: "
+            f"result.{effect}.sel(feature=..., face=0).plot()"
+        )
     if error not in ("ci", "se"):
         raise unknown_names("kind of error bar", [str(error)], ["ci", "se"])
     result = result[[effect, "se", "p_adjusted", "ci_low", "ci_high"]].compute()
     if features is not None:
         result = cast("xr.Dataset", selectors.select(result, features))
+    measures = list(_style.measures(result["feature"].to_numpy().tolist(), result))
     panels = [
         _panel(part.sel(feature=names), effect, alpha, error, title, ylabel, unit)
         for part in _parts(result, term)
-        for _, unit, names in _style.measures(part["feature"].to_numpy().tolist(), part)
+        for _, unit, names in measures
     ]
-    return panels[0] if len(panels) == 1 else _style.column(panels)
+    return panels[0] if len(panels) == 1 else _style.column(panels, linked=_style.of_one_unit(measures))
 
 
 def _parts(result: xr.Dataset, term: str | Iterable[str] | None) -> list[xr.Dataset]:

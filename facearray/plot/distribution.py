@@ -89,7 +89,8 @@ def distribution(
     every = [str(name) for name in units.features.tolist()]
     shape = "value" if unit == "frame" else statistic
     panels = []
-    for group, measure_unit, names in _style.measures(every, ds):
+    measures = list(_style.measures(every, ds))
+    for group, measure_unit, names in measures:
         columns = [every.index(name) for name in names]
         measure = _style.dimension(shape, measure_unit)
         elements = _elements(values[:, columns], names, [str(g) for g in groups.tolist()], codes, units, by, measure)
@@ -103,7 +104,7 @@ def distribution(
                 show_legend=by is not None,
             )
         )
-    return panels[0] if len(panels) == 1 else _style.column(panels)
+    return panels[0] if len(panels) == 1 else _style.column(panels, linked=_style.of_one_unit(measures))
 
 
 def _elements(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import holoviews as hv
 import numpy as np
 import pytest
+import xarray as xr
 
 from facearray.errors import InputError, SchemaError
 from facearray.plot import bars
@@ -110,3 +111,30 @@ def test_bars__mistakes(ds):
         ds.fex.summarize(by="video").fex.plot.bars(video="a.mp")
     with pytest.raises(SchemaError, match="expected feature, and besides it face and one to group by"):
         bars(ds.features.isel(face=0))
+
+
+def heights(layout, backend):
+    """Lengths of the vertical axes, from the top."""
+    drawn = hv.render(layout, backend=backend)
+    if backend == "matplotlib":
+        return [float(np.diff(axes.get_ylim())[0]) for axes in drawn.axes]
+    plots = sorted(drawn.children, key=lambda child: child[1])
+    return [plot.y_range.end - plot.y_range.start for plot, *_ in plots]
+
+
+@pytest.mark.parametrize("backend", ["bokeh", "matplotlib"])
+def test_panels__of_different_units_have_scales_of_their_own(recordings, backend):
+    ds = recordings(dict.fromkeys("abcd", 5), features=("Yaw", "AU06"))
+    ds["features"] = ds.features * xr.where(ds.feature == "Yaw", 1000, 1).astype("f4")
+    ds = ds.assign_coords(condition=("video", ["good", "bad", "good", "bad"]))
+    effects = ds.fex.ttest("condition", y="Yaw,AU06").fex.plot.coefficients()
+    for layout in (ds.fex.plot.bars(group="condition"), ds.fex.plot.distribution("Yaw,AU06"), effects):
+        of_degrees, of_shares = heights(layout, backend)
+        assert of_degrees > 50 * of_shares
+
+
+def test_panels__of_one_unit_share_their_scale(recordings):
+    two = recordings({"a": 9, "b": 9}, features=("AU06", "AU12"), n_faces=2)
+    two["features"] = two.features * xr.DataArray(np.array([1, 100], "f4"), dims="face")
+    first, second = heights(two.fex.summarize().fex.plot.bars(), "matplotlib")
+    assert first == second
