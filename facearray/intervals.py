@@ -240,9 +240,9 @@ class _Frames:
         if unknown.any():
             labels = [str(label) for label in ds["video"].to_numpy()[videos[unknown]]]
             raise SchemaError(
-                f"found frames without a time in {shown(labels)}; expected seconds; give the frame rate to "
-                "facearray.read with fps=, or set it: ds.assign_coords(timestamp=(ds.frame_number / fps)"
-                ".where(ds.frame_number >= 0))"
+                f"found frames without a time in {shown(labels)}; expected seconds; give the frame rate with "
+                "fps= to facearray.read or facearray.detect_frames, or set it: "
+                "ds.assign_coords(timestamp=(ds.frame_number / fps).where(ds.frame_number >= 0))"
             )
         time = np.where(number >= 0, time, np.nan)
         step = np.array([_typical_step(row) for row in time])

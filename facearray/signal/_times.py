@@ -18,7 +18,10 @@ __all__ = ["Complaints", "check_one", "check_videos", "count_frames", "iter_time
 #: What is wrong with the times (n_frame,) of one video: texts that say what was expected and what to do.
 Complaints = Callable[[NDArray[np.float64]], Iterator[str]]
 
-_UNKNOWN = "expected seconds; give the frame rate to facearray.read with fps=, or leave the video out"
+_UNKNOWN = (
+    "expected seconds; give the frame rate with fps= to facearray.read or facearray.detect_frames, or leave the video "
+    "out"
+)
 
 
 def check_videos(ds: xr.Dataset, complaints: Complaints) -> None:

@@ -135,7 +135,7 @@ def make_grid(ds: xr.Dataset, align: Align, rate: float | None) -> Grid:
     if rate is not None and not (np.isfinite(rate) and rate > 0):
         raise InputError(f"found rate={rate!r}; expected places a second, more than 0")
     if "timestamp" not in ds.coords:
-        raise SchemaError("found no 'timestamp'; expected times in seconds; use align='frame' for frame numbers")
+        raise SchemaError("found no 'timestamp'; expected times in seconds; isc and isfc can do without: align='frame'")
     return _time_grid(ds, rate)
 
 
@@ -169,8 +169,9 @@ def _time_grid(ds: xr.Dataset, rate: float | None) -> Grid:
         rates[videos], regular[videos] = _rates(times, n)
     if unknown:
         raise SchemaError(
-            f"found frames without a time in {some(ds['video'].to_numpy()[sorted(unknown)])}; expected seconds; use "
-            "align='frame', or give the frame rate to facearray.read with fps="
+            f"found frames without a time in {some(ds['video'].to_numpy()[sorted(unknown)])}; expected seconds; give "
+            "the frame rate with fps= to facearray.read or facearray.detect_frames (isc and isfc can also do without "
+            "times: align='frame')"
         )
     step = 1 / _common_rate(ds, rates, rate)
     origin = np.nanmin(first) if count.any() else 0.0

@@ -218,7 +218,7 @@ def _recordings(ds: xr.Dataset, videos: NDArray[np.intp] | None) -> _Recordings:
     if unknown:
         raise SchemaError(
             f"found frames without a time in {some(ds['video'].to_numpy()[sorted(unknown)])}; expected seconds; give "
-            "the frame rate to facearray.read with fps="
+            "the frame rate with fps= to facearray.read or facearray.detect_frames"
         )
     return _Recordings(first, last, frame, n_frames)
 
