@@ -173,6 +173,10 @@ def report(
         ds = _joined(ds, table, key)
     elif key is not None:
         raise InputError(f"found --key {key} without --table; expected both")
+    elif by is not None and by not in ds.coords:
+        known = [str(name) for name, values in ds.coords.items() if values.dims == ("video",)]
+        error = unknown_names("coordinate on video", [by], known)
+        raise InputError(f"{error}; a column of a table with a row a video is joined with --table FILE")
     write_report(ds, output, by=by, images=images)
     click.echo(f"wrote {output}")
 

@@ -317,11 +317,15 @@ def test_report__by_a_column_of_a_table(facearray, make_video, tmp_path):
     assert "name the column that holds them with --key, or call it video" in result.stderr
 
 
-def test_report__key_without_a_table(facearray, make_video, tmp_path):
+def test_report__names_without_their_table(facearray, make_video, tmp_path):
     facearray("detect", make_video("a.mkv"), "-o", tmp_path / "s.zarr")
     result = facearray("report", tmp_path / "s.zarr", "--key", "clip")
     assert result.exit_code == 2
     assert "without --table" in result.stderr
+    result = facearray("report", tmp_path / "s.zarr", "--by", "mood")
+    assert result.exit_code == 2
+    assert "unknown coordinate on video 'mood'; known: " in result.stderr
+    assert "is joined with --table FILE" in result.stderr
 
 
 @pytest.mark.parametrize("kind", ["model", "sample", "study"])

@@ -142,7 +142,9 @@ def regressor_names(ds: xr.Dataset, X: str | Iterable[str]) -> Regressors:
     known_groups = [name for name in schema.GROUPS if name not in coordinates]
     unknown = [name for name in asked if name not in (*coordinates, *features, *known_groups)]
     if unknown:
-        raise unknown_names("coordinate or feature", unknown, [*coordinates, *features, *known_groups])
+        # what describes features or points, such as their unit, is no regressor
+        of_videos = [name for name in coordinates if "video" in ds.coords[name].dims]
+        raise unknown_names("coordinate or feature", unknown, [*of_videos, *features, *known_groups])
     names: list[str] = []
     of_features: list[str] = []
     for name in asked:

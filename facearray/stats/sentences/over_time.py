@@ -82,6 +82,7 @@ def regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
 
 def _significant(part: xr.Dataset, term: str, alpha: float) -> str:
     found = []
+    what = "p" if part.attrs["correction"] == "none" else "adjusted p"
     part = part.expand_dims([dim for dim in ("face", "feature") if dim not in part["p_adjusted"].dims])
     for face in range(part.sizes["face"]):
         for i in range(part.sizes["feature"]):
@@ -95,7 +96,7 @@ def _significant(part: xr.Dataset, term: str, alpha: float) -> str:
             found.append(
                 f"{one['feature'].item()}{where} in {int(small.sum())} of {len(small)} windows (strongest at {time:g} "
                 f"s: b = {one['beta'].to_numpy()[best]:.3g}, t = {t:.2f}, "
-                f"{p_text('adjusted p', float(one['p_adjusted'].to_numpy()[best]))})"
+                f"{p_text(what, float(one['p_adjusted'].to_numpy()[best]))})"
             )
     return f"Related to {term} at alpha = {decimal(alpha, 2)}: {'; '.join(found) or 'none'}."
 

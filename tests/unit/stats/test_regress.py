@@ -318,6 +318,9 @@ def test_regress__one_video_and_as_many_coefficients_as_videos(ds):
 def test_regress__wrong_names(ds):
     with pytest.raises(InputError, match=r"unknown coordinate or feature 'conditions' .did you mean 'condition'"):
         regress(ds, "conditions", ALL)
+    with pytest.raises(InputError, match=r"unknown coordinate or feature 'descriptions' .*known: ") as found:
+        regress(ds.assign_coords(description=("feature", ds.feature.values)), "descriptions", ALL)
+    assert "'description'" not in str(found.value)
     with pytest.raises(InputError, match=r"unknown coordinate or feature 'agee' .did you mean 'age'"):
         regress(ds, "condition + agee", ALL)
     with pytest.raises(InputError, match="unknown feature or group 'AU1'"):

@@ -55,6 +55,8 @@ def test_regress_over_time__permutations_and_families(courses):
     np.testing.assert_allclose(holm.p_adjusted.values.ravel(), adjust(holm.p.values.ravel(), "holm"))
     assert "windows of 2 features within each term" in result.attrs["family"]
     assert "AU12 in " in describe(result)
+    assert ", adjusted p " in describe(result)
+    assert "adjusted" not in describe(regress_over_time(ds, "condition", **OPTIONS))
 
 
 @pytest.mark.parametrize("X", ["condition", "condition,age"])
