@@ -54,6 +54,12 @@ def decoding(result: Any, *, title: str | None = None, ylabel: str | None = None
     _style.load_backends()
     scores = getattr(result, "scores", None)
     if not isinstance(scores, xr.DataArray) or set(scores.dims) != {"feature_set", "fold"}:
+        if isinstance(result, xr.Dataset) and {"feature_set", "time"} <= set(result.dims):
+            raise InputError(
+                "found scores of windows of time; expected the result of .fex.decode(); draw them over time with "
+                "xarray: result.score.plot.line(x='time'), or with generalize=True "
+                "result.score.sel(feature_set=...).plot()"
+            )
         raise InputError("found no scores with dims feature_set and fold; expected the result of .fex.decode()")
     scores = scores.transpose("feature_set", "fold").compute()
     sets = [str(name) for name in scores["feature_set"].to_numpy().tolist()]

@@ -96,3 +96,11 @@ def test_decoding__result_draws_itself(ds):
     one = result.predictions.sel(feature_set="AUs")
     wanted = confusion_matrix(one.true.values.astype(object), one.predicted.values.astype(object))
     assert cells.dimension_values("n").reshape(2, 2).tolist() == wanted.tolist()
+
+
+def test_decoding__of_windows_is_refused_with_a_way_out():
+    over_time = xr.Dataset(
+        {"score": (("feature_set", "time"), [[0.5, 1.0]])}, {"feature_set": ["AUs"], "time": [0.5, 1]}
+    )
+    with pytest.raises(InputError, match=r"found scores of windows of time; .*result\.score\.plot"):
+        decoding(over_time)
