@@ -61,7 +61,8 @@ def print_status(found: StoreStatus, store: str) -> None:
 def print_failures(failures: dict[str, str]) -> None:
     """Print label → reason on the error stream."""
     for label, reason in failures.items():
-        click.echo(f"{label}: {reason}", err=True)
+        # the reason names the file, too, where it was told on its own
+        click.echo(f"{label}: {reason.removeprefix(f'{label!r}: ')}", err=True)
 
 
 def print_table(header: list[str], rows: list[list[str]]) -> None:

@@ -131,8 +131,8 @@ def _unknown_coordinate(ds: xr.Dataset, name: str, what: str) -> InputError:
     else:
         # a name that is merely alike would be taken for who is seen
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        listed = ", ".join(known) or "none"
-        found = f"found no coordinate {name!r} ({f'did you mean {near[0]!r}?' if near else f'there are {listed}'})"
+        others = f" (there are {', '.join(known)})" if known else ""
+        found = f"found no coordinate {name!r}{f' (did you mean {near[0]!r}?)' if near else others}"
     remedy = f"join one: ds.fex.join({{'001.mp4': '{what} 1', ...}}, name={name!r})"
     if what == "person":
         remedy += "; or, with embeddings, have people told apart: ds.assign_coords(person=ds.fex.identities().person)"

@@ -71,13 +71,13 @@ PRESETS: Mapping[Preset, Limits] = MappingProxyType(
 #: What is measured, the limit that it is held against, and what an excluded video is told.
 CRITERIA: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "detection_rate": ("min_detection", "a face in {value:.0%} of the frames, less than {limit:.0%}"),
+        "detection_rate": ("min_detection", "a face in {value:.1%} of the frames, less than {limit:.0%}"),
         "score": ("min_score", "a score of {value:.2f}, less than {limit:g}"),
-        "angle": ("max_angle", "turned by {value:.0f} degrees, more than {limit:g}"),
-        "size": ("min_size", "a face of {value:.0f} pixels, less than {limit:g}"),
+        "angle": ("max_angle", "turned by {value:.1f} degrees, more than {limit:g}"),
+        "size": ("min_size", "a face of {value:.1f} pixels, less than {limit:g}"),
         "blur": ("max_blur", "blur of {value:.3g}, more than {limit:g}"),
         "brightness": ("brightness", "brightness of {value:.3g}, not from {limit[0]:g} to {limit[1]:g}"),
-        "duplicates": ("max_duplicates", "{value:.0%} of the frames like the one before, more than {limit:.0%}"),
+        "duplicates": ("max_duplicates", "{value:.1%} of the frames like the one before, more than {limit:.0%}"),
     }
 )
 

@@ -51,6 +51,11 @@ def sample_of(
     left_out = units.labels[~(first | second)].tolist()
     excluded = [f"{label}: not in the groups compared" for label in left_out]
     if paired is not None:
+        if isinstance(paired, bool):
+            raise InputError(
+                f"found paired={paired}; expected the name of a coordinate that tells which units are a pair, such as "
+                "'subject'"
+            )
         return _pairs(units, paired, first, second, names, excluded)
     used = first | second
     in_blocks = None
@@ -67,9 +72,15 @@ def sample_of(
 
 def _two_levels(by: str, found: list[Any], groups: Sequence[Any] | None) -> tuple[int, int]:
     if groups is None:
-        if len(found) != 2:
+        if len(found) < 2:
             raise InputError(
-                f"found {len(found)} levels of {by!r} ({some(found) or 'none'}); expected two: name them with groups="
+                f"found {'one level' if found else 'no level'} of {by!r}{f' ({found[0]})' if found else ''} among the "
+                "units that have values; expected two; see whether those of another level were left out for too few "
+                "values, or compare by another coordinate"
+            )
+        if len(found) > 2:
+            raise InputError(
+                f"found {len(found)} levels of {by!r} ({some(found)}); expected two: name them with groups="
             )
         return 1, 0
     unknown = [str(level) for level in groups if level not in found]

@@ -49,6 +49,7 @@ def test_detect__failures_are_named_and_exit_is_1(facearray, make_video, tmp_pat
     again = facearray("detect", make_video("a.mkv"), tmp_path / "gone.mp4", "-o", tmp_path / "s.zarr")
     assert again.exit_code == 1
     assert "gone.mp4: " in again.stderr
+    assert again.stderr.count("gone.mp4") == 1
 
 
 def test_detect__parts_one_after_the_other(facearray, make_video, tmp_path):

@@ -246,6 +246,8 @@ def test_action_units__who_is_seen_has_to_be_known(make_faces):
         ds.fex.action_units("person", person="speaker")
     with pytest.raises(InputError, match=r"found no coordinate 'persons' \(did you mean 'person'\?\)"):
         ds.fex.action_units("person", person="persons")
+    with pytest.raises(InputError, match=r"found no coordinate 'person'; expected a coordinate"):
+        make_faces((4, 3)).fex.action_units("person")
     phrases = make_faces((4, 3)).assign_coords(phraseN=("video", [1, 2]))
     with pytest.raises(InputError, match=r"found no coordinate 'person'.*ds\.fex\.identities\(\)\.person") as caught:
         phrases.fex.action_units("person")

@@ -213,6 +213,7 @@ def test_ttest__no_variance_and_too_few_values(ds):
         ({"by": "sit"}, "unknown coordinate of videos 'sit' .did you mean 'site'"),
         ({"by": "task", "unit": "subject"}, "found several values of 'task' within a subject"),
         ({"correction": "holmes"}, "unknown correction 'holmes' .did you mean 'holm'"),
+        ({"by": "condition", "paired": True}, "found paired=True; expected the name of a coordinate"),
         ({"by": "condition", "paired": "video"}, "found no video with values in both groups, 'good' and 'bad'"),
     ],
 )
@@ -223,7 +224,7 @@ def test_ttest__input_that_does_not_fit(ds, options, message):
 
 def test_ttest__one_group_and_units_without_a_block(ds):
     one = ds.isel(video=(ds.condition == "good").values)
-    with pytest.raises(InputError, match="found 1 levels of 'condition'"):
+    with pytest.raises(InputError, match=r"found one level of 'condition' \(good\) among the units that have values"):
         ttest(one, "condition", y=ALL)
     site = ds.site.values.astype(object)
     site[2] = None
