@@ -33,7 +33,7 @@ class Sample:
 
 
 def sample_of(
-    units: UnitValues, by: str | None, groups: Sequence[Any] | None, paired: str | None, blocks: str | None
+    units: UnitValues, by: str | None, groups: Sequence[Any] | None, paired: str | bool | None, blocks: str | None
 ) -> Sample:
     """Find what is compared: all units, those of two groups, or the differences of pairs.
 

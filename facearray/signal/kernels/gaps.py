@@ -160,7 +160,9 @@ def fill(
     filled = np.zeros(values.shape, dtype=bool)
     places = sampling(times)
     # gaps of as many frames are as long, whatever times were rounded to
-    even, step = (times, step) if places.problem or len(times) < 2 else (places.places * places.step, places.step)
+    even = times
+    if not places.problem and len(times) > 1:
+        even, step = places.places.astype(np.float64) * places.step, places.step
     for rows, frames in patterns(values):
         lengths = gap_lengths(frames, even, step)
         here = np.flatnonzero((lengths > 0) & (lengths < max_gap + _ROUNDING * step))
