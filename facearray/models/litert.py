@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from facearray.errors import AssetError, InputError
+from facearray.models.tflite import check_shapes
 
 __all__ = ["LiteRTGraph"]
 
@@ -60,9 +61,7 @@ class LiteRTGraph:
         ValueError
             If the inputs do not have the shapes of the file.
         """
-        found = tuple(tuple(x.shape[1:]) for x in inputs)
-        if found != self.input_shapes:
-            raise ValueError(f"found inputs of shape {found}; expected {self.input_shapes} after the batch axis")
+        check_shapes(inputs, self.input_shapes)
         arrays = [x.numpy() for x in inputs]
         n = len(arrays[0])
         results = [np.empty((n, *shape), np.float32) for shape in self._output_shapes]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from facearray.errors import AssetError
 from facearray.models.tflite_operators import OPERATORS, Call, Operator, UnsupportedError
 
-__all__ = ["TFLiteGraph", "load_tflite"]
+__all__ = ["TFLiteGraph", "check_shapes", "load_tflite"]
 
 _DTYPES = {
     tflite.TensorType.FLOAT16: np.dtype("<f2"),
@@ -76,15 +76,26 @@ class TFLiteGraph(nn.Module):
         ValueError
             If the inputs do not have the shapes of the file.
         """
-        found = tuple(tuple(x.shape[1:]) for x in inputs)
-        if found != self.input_shapes:
-            raise ValueError(f"found inputs of shape {found}; expected {self.input_shapes} after the batch axis")
+        check_shapes(inputs, self.input_shapes)
         values = dict(zip(self._inputs, inputs, strict=True))
         for call, sources, target, finished in self._steps:
             values[target] = call(*[values[source] for source in sources])
             for number in finished:
                 del values[number]
         return tuple(values[number] for number in self._outputs)
+
+
+def check_shapes(inputs: Sequence[Tensor], expected: tuple[tuple[int, ...], ...]) -> None:
+    """Check the shapes of a graph's inputs, but for the batch axis.
+
+    Raises
+    ------
+    ValueError
+        If they are other ones.
+    """
+    found = tuple(tuple(x.shape[1:]) for x in inputs)
+    if found != expected:
+        raise ValueError(f"found inputs of shape {found}; expected {expected} after the batch axis")
 
 
 def _with_lifetimes(steps: Sequence[tuple[Call, tuple[int, ...], int]], outputs: Sequence[int]) -> list[_Step]:

@@ -10,7 +10,7 @@ import xarray as xr
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
 from facearray.stats.sentences import courses, measurement, over_time
-from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, counted, listed, p_text
+from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, counted, each_feature, listed, p_text
 
 if TYPE_CHECKING:
     from facearray.stats.decoding.result import Decoding
@@ -90,7 +90,7 @@ def _regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     clusters = f", {counted(attrs['n_clusters'], 'cluster')} of {attrs['cluster']}" if "cluster" in attrs else ""
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     yield (
-        f"{_features(result['feature'].size)} regressed on {listed(terms) or 'an intercept'}{coding} by "
+        f"{each_feature(result['feature'].size)} regressed on {listed(terms) or 'an intercept'}{coding} by "
         f"{_model(attrs)} (n = {counted(attrs['n'], attrs['unit'])}{clusters}; {p_from}, {_correction(attrs)})."
     )
     for line in attrs.get("permutations", []):
@@ -111,7 +111,7 @@ def _ttest(result: xr.Dataset, alpha: float) -> Iterator[str]:
         kind = f"all {attrs['n_permutations']}" if attrs["permutations_exact"] else f"{attrs['n_permutations']} random"
         permuted = f" p values are from {kind} permutations, smallest possible p {attrs['p_min']:.2g}."
     yield (
-        f"{_features(result['feature'].size)} tested by {TESTS[attrs['test']]}{by} (n = "
+        f"{each_feature(result['feature'].size)} tested by {TESTS[attrs['test']]}{by} (n = "
         f"{counted(attrs['n'], unit)}; two-sided, {_correction(attrs)}).{permuted}"
     )
     for part in _rows(result, None):
@@ -182,10 +182,6 @@ def _missingness(result: xr.Dataset, alpha: float) -> Iterator[str]:
         differed = "differed" if part["p"].item() <= alpha else "did not differ"
         p = p_text("p", part["p"].item())
         yield f"The shares{face} {differed} at alpha = {_alpha(alpha)}: {', '.join(shares)}; {p}."
-
-
-def _features(n: int) -> str:
-    return f"Each of {n} features was" if n != 1 else "One feature was"
 
 
 def _rows(result: xr.Dataset, dim: str | None) -> Iterator[xr.Dataset]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from facearray._words import some
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS as CORRECTIONS
 from facearray.stats.corrections import adjust
@@ -15,7 +16,6 @@ from facearray.stats.intersubject.pairs import attrs_of, labelled, matrices_in_o
 from facearray.stats.kernels.comparison import fisher_mean, fisher_z
 from facearray.stats.kernels.matrices import GroupMeans, Resamples, resampled_means
 from facearray.stats.kernels.resampling import Labels, permutation_test
-from facearray.stats.regression.request import some
 from facearray.stats.units import levels, video_coordinate
 
 if TYPE_CHECKING:

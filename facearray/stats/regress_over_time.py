@@ -12,12 +12,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema, selectors
+from facearray._words import some
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS
 from facearray.stats.kernels.cluster_mass import ClusterTest, mass_test
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Estimates, Options, permute, term_tests
-from facearray.stats.regression.request import Fitted, Request, check, covariance, some
+from facearray.stats.regression.request import Fitted, Request, check, covariance
 from facearray.stats.regression.result import result_dataset
 from facearray.stats.regression.units import Asked, fit_values, regressors_asked
 from facearray.stats.time_resolved.rules import CLUSTER, ClusterRule, Neighbours, check_rule, cluster_variables

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError, unknown_names
-from facearray.stats.regression.request import some
 from facearray.stats.units import UnitValues, levels
 
 __all__ = ["Sample", "sample_of"]

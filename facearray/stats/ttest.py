@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
-from facearray._words import counted
+from facearray._words import counted, some
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS, adjust
 from facearray.stats.kernels.effects import effect_size
@@ -24,7 +24,6 @@ from facearray.stats.kernels.resampling import (
     permutation_test,
 )
 from facearray.stats.regression.estimates import DIFFERENT, UNEQUAL
-from facearray.stats.regression.request import some
 from facearray.stats.samples import Sample, sample_of
 from facearray.stats.units import UnitValues, label_coordinates, unit_values
 

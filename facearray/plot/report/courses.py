@@ -13,8 +13,9 @@ from facearray.plot import _style
 from facearray.plot._bars import bar_row, frame
 from facearray.plot._page import bokeh_item, choice, still
 from facearray.plot.raster import raster
-from facearray.plot.report.section import count, note, section
+from facearray.plot.report.section import note, section
 from facearray.plot.timeseries import timeseries
+from facearray.stats.sentences.numbers import counted
 
 __all__ = ["courses"]
 
@@ -55,7 +56,7 @@ def _item(video: xr.Dataset, features: list[str], max_points: int) -> dict[str, 
     found = part.isel(frame=real - real[0])
     has_face = found["features"].notnull().any("feature")
     n_with = int(has_face.any("face").sum())
-    text = f"A face in {n_with:,} of {count(len(real), 'frame')}."
+    text = f"A face in {n_with:,} of {counted(len(real), 'frame')}."
     if not np.isfinite(found["timestamp"].to_numpy()).any():
         text += " Its frames have no times: read its file with fps= (--fps) to see them here."
         return {"text": text, "plots": []}

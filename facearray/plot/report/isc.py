@@ -14,10 +14,10 @@ from facearray import stats
 from facearray.blocks import real_frame_counts
 from facearray.plot._page import bokeh_item, choice
 from facearray.plot.isc import isc
-from facearray.plot.report.section import count, details, note, paragraph, section, table, unless_impossible
+from facearray.plot.report.section import details, note, paragraph, section, table, unless_impossible
 from facearray.plot.report.statistics import CORRECTION, Study
 from facearray.stats.intersubject.pairs import label_order
-from facearray.stats.sentences.numbers import decimal
+from facearray.stats.sentences.numbers import counted, decimal
 from facearray.stats.units import levels, video_coordinate
 
 __all__ = ["DRAWS", "LINKAGE", "correlations", "has_pairs"]
@@ -89,7 +89,7 @@ def _spread(study: Study, rows: NDArray[np.intp]) -> NDArray[np.intp]:
 
 def _about(study: Study, n: int, n_all: int) -> str:
     text = (
-        f"Every feature of {count(n, 'video')} is correlated with the same feature of every other one, over the "
+        f"Every feature of {counted(n, 'video')} is correlated with the same feature of every other one, over the "
         f"seconds that both share. Neighbours in a picture are alike ({LINKAGE} linkage of the distance 1 - r); hover "
         "over a cell for r and the number n of shared times. Grey is no correlation."
     )

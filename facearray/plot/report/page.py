@@ -17,9 +17,10 @@ from facearray.plot.report.decoding import decoded
 from facearray.plot.report.images import images as face_images
 from facearray.plot.report.isc import correlations
 from facearray.plot.report.methods import methods
-from facearray.plot.report.section import count, paragraph
+from facearray.plot.report.section import paragraph
 from facearray.plot.report.statistics import Study, effects, quality_and_exclusions, summary
 from facearray.plot.report.videos import NEEDED, video_table, videos
+from facearray.stats.sentences.numbers import counted
 
 __all__ = ["write_report"]
 
@@ -95,7 +96,7 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
 
 def _in_short(ds: xr.Dataset, table: pd.DataFrame) -> str:
     states = ", ".join(f"{n} {state}" for state, n in table["status"].value_counts().sort_index().items())
-    parts = [f"{count(len(table), 'video')} ({states})", count(int(table["frames"].sum()), "frame")]
+    parts = [f"{counted(len(table), 'video')} ({states})", counted(int(table["frames"].sum()), "frame")]
     if "detector" in ds.attrs:
         parts.append(f"detector {ds.attrs['detector']} {ds.attrs.get('detector_version', '')}".strip())
     return " · ".join(parts)

@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     import holoviews as hv
 
 __all__ = [
-    "count",
     "details",
     "listing",
     "note",
     "paragraph",
     "picture",
     "section",
-    "some",
     "table",
     "unless_impossible",
 ]
@@ -93,14 +91,3 @@ def unless_impossible(what: str, make: Callable[[], str]) -> str:
         return make()
     except FaceArrayError as error:
         return note(f"{what} cannot be computed of these data: {error}")
-
-
-def count(n: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{n:,} {noun}" + "s" * (n != 1)
-
-
-def some(names: list[str], most: int = 5) -> str:
-    """Name the first of some."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

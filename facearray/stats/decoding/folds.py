@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.decoding.request import LEAVE_ONE_GROUP_OUT, Request
 from facearray.stats.decoding.sample import Sample
-from facearray.stats.regression.request import some
 
 __all__ = ["Folds", "Split", "make_folds"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray._words import counted
+from facearray._words import counted, some
 from facearray.stats.decoding.fit import FoldFit, FoldFits, Outputs, chance_level, fit_model, scorer_of
 from facearray.stats.decoding.folds import Folds, Split, make_folds
 from facearray.stats.decoding.permutations import (
@@ -22,7 +22,6 @@ from facearray.stats.decoding.permutations import (
 from facearray.stats.decoding.request import LEAVE_ONE_GROUP_OUT, Request
 from facearray.stats.decoding.result import Decoding, labelled_outputs
 from facearray.stats.decoding.sample import Sample, check_targets, population_of
-from facearray.stats.regression.request import some
 from facearray.stats.units import label_coordinates
 
 __all__ = ["attrs_of", "cv_words", "run", "scoring_name"]

@@ -10,10 +10,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.decoding.request import Request
 from facearray.stats.kernels.ols import Array
-from facearray.stats.regression.request import some
 from facearray.stats.units import PERSON_COORDINATES, UnitValues, levels, population, unit_values
 
 __all__ = [

@@ -12,9 +12,9 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._words import some
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, SchemaError, unknown_names
-from facearray.stats.regression.request import some
 
 __all__ = ["Align", "Grid", "load", "make_grid"]
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.corrections import adjust
 from facearray.stats.intersubject.grid import Grid, load
@@ -22,7 +23,6 @@ from facearray.stats.kernels.products import standardize
 from facearray.stats.kernels.resampling import PermutationResult, permutation_test
 from facearray.stats.kernels.surrogate_statistic import SurrogateStatistic
 from facearray.stats.kernels.surrogates import CircularShift, PhaseRandomization, Spans, Surrogates
-from facearray.stats.regression.request import some
 
 __all__ = ["Tested", "p_values"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.kernels.fractional import clustered, fractional_logit, robust
 from facearray.stats.kernels.ols import complete_rows
 from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Estimates, Options, cluster_kind, few_clusters, limits
-from facearray.stats.regression.request import some
 
 __all__ = ["check_shares", "fit_fractional"]
 

@@ -11,12 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray._version import package_version
+from facearray._words import some
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError
 from facearray.stats.kernels.cluster import Sums
 from facearray.stats.regression.design import Design, is_formula, regressor_names
 from facearray.stats.regression.estimates import fit_clusters
-from facearray.stats.regression.request import Fitted, Request, check_clusters, some
+from facearray.stats.regression.request import Fitted, Request, check_clusters
 from facearray.stats.units import label_coordinates, levels, video_coordinate
 
 if TYPE_CHECKING:

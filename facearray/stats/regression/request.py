@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from facearray.stats.corrections import METHODS
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import FEWEST_CLUSTERS, Covariance, Estimates, Link, Options
 
-__all__ = ["Fitted", "Request", "check", "check_clusters", "covariance", "some"]
+__all__ = ["Fitted", "Request", "check", "check_clusters", "covariance"]
 
 COVARIANCES = ("nonrobust", "HC3", "CR1", "CR2", "CR3", "wild")
 CLUSTERED = ("CR1", "CR2", "CR3", "wild")
@@ -166,9 +166,3 @@ def check_clusters(n_clusters: int, cluster: str) -> None:
             f"found {n_clusters} clusters of {cluster!r}; expected at least {FEWEST_CLUSTERS}: with fewer, no standard "
             f"error can be trusted; average within clusters instead (unit={cluster!r})"
         )
-
-
-def some(names: Iterable[Any]) -> str:
-    """Write names one after the other, the first ten."""
-    shown = [str(name) for name in names]
-    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

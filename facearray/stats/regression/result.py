@@ -8,11 +8,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray._words import counted
+from facearray._words import counted, some
 from facearray.stats.corrections import adjust
 from facearray.stats.regression.design import INTERCEPT
 from facearray.stats.regression.estimates import DIFFERENT, FEW_TREATED
-from facearray.stats.regression.request import Fitted, Request, some
+from facearray.stats.regression.request import Fitted, Request
 
 __all__ = ["few_treated_note", "result_dataset"]
 

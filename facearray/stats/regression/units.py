@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.frames import without_values
 from facearray.stats.regression.design import (
@@ -24,7 +25,7 @@ from facearray.stats.regression.design import (
 from facearray.stats.regression.estimates import Estimates, fit_rows, permute
 from facearray.stats.regression.fractional import check_shares, fit_fractional
 from facearray.stats.regression.mixed import fit_mixed
-from facearray.stats.regression.request import Fitted, Request, check_clusters, some
+from facearray.stats.regression.request import Fitted, Request, check_clusters
 from facearray.stats.units import UnitValues, label_coordinates, levels, unit_values
 
 if TYPE_CHECKING:

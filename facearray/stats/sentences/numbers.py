@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import xarray as xr
 
+from facearray import _words
+
 __all__ = [
     "CORRECTIONS",
     "COVARIANCES",
@@ -14,6 +16,7 @@ __all__ = [
     "cells",
     "counted",
     "decimal",
+    "each_feature",
     "features_text",
     "listed",
     "p_text",
@@ -92,7 +95,7 @@ def counted(n: int, noun: str) -> str:
     >>> counted(1, "pair"), counted(1200, "pair")
     ('1 pair', '1,200 pairs')
     """
-    return f"{n:,} {noun}" + "s" * (n != 1)
+    return _words.counted(n, noun, form=",")
 
 
 def listed(names: Iterable[object]) -> str:
@@ -105,6 +108,17 @@ def listed(names: Iterable[object]) -> str:
     """
     texts = [str(name) for name in names]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def each_feature(n: int) -> str:
+    """Begin a sentence about what was done to features.
+
+    Examples
+    --------
+    >>> each_feature(1), each_feature(20)
+    ('One feature was', 'Each of 20 features was')
+    """
+    return f"Each of {n} features was" if n != 1 else "One feature was"
 
 
 def features_text(result: xr.Dataset) -> str:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from facearray.stats.clusters import clusters
 from facearray.stats.regression.design import INTERCEPT
-from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, decimal, p_text
+from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, decimal, each_feature, p_text
 from facearray.stats.time_resolved.rules import CLUSTER
 
 __all__ = ["averages", "decoding", "means", "regression"]
@@ -66,7 +66,7 @@ def regression(result: xr.Dataset, alpha: float) -> Iterator[str]:
     p_from = "permutations" if attrs["test"] == "permutation test" else "two-sided tests"
     clustered = f", {attrs['n_clusters']} clusters of {attrs['cluster']}" if "cluster" in attrs else ""
     yield (
-        f"{_features(result)} regressed on {' and '.join(terms)}{coding} in {_windows(result)} by "
+        f"{each_feature(result['feature'].size)} regressed on {' and '.join(terms)}{coding} in {_windows(result)} by "
         f"{COVARIANCES[attrs['cov']]} (n = {attrs['n']} {attrs['unit']}s{clustered}; {p_from}, "
         f"{CORRECTIONS[attrs['correction']]}{_formed(attrs)}; family: {attrs['family']})."
     )
@@ -108,9 +108,9 @@ def means(result: xr.Dataset, alpha: float) -> Iterator[str]:
     unit = f"{attrs['paired']} pairs" if "paired" in attrs else f"{attrs['unit']}s"
     around = f" around {attrs['n_events_found']} events" if "n_events_found" in attrs else ""
     yield (
-        f"{_features(result)} tested in {_windows(result)}{around} by {TESTS[attrs['test']]}{by} (n = {attrs['n']} "
-        f"{unit}; two-sided, {CORRECTIONS[CLUSTER]}{_formed(attrs)}; family: {attrs['family']}; {_draws(attrs)} "
-        "permutations)."
+        f"{each_feature(result['feature'].size)} tested in {_windows(result)}{around} by {TESTS[attrs['test']]}{by} "
+        f"(n = {attrs['n']} {unit}; two-sided, {CORRECTIONS[CLUSTER]}{_formed(attrs)}; family: {attrs['family']}; "
+        f"{_draws(attrs)} permutations)."
     )
     yield from _clusters(result, alpha)
 
@@ -121,7 +121,7 @@ def averages(result: xr.Dataset, alpha: float) -> Iterator[str]:  # noqa: ARG001
     by = f" for each {attrs['by']}" if "by" in attrs else ""
     base = "" if attrs["baseline"] == "none" else f", less the mean from {attrs['baseline']}"
     yield (
-        f"{_features(result)} averaged{by} in {_windows(result)} around {attrs['n_events']} of "
+        f"{each_feature(result['feature'].size)} averaged{by} in {_windows(result)} around {attrs['n_events']} of "
         f"{attrs['n_events_found']} events{base}: over the events of each {attrs['unit']} first, then over "
         f"{attrs['n']} {attrs['unit']}s, with {100 * attrs['confidence']:g}% t intervals."
     )
@@ -133,11 +133,6 @@ def _windows(result: xr.Dataset) -> str:
     starts, stops = result["window_start"].to_numpy(), result["window_stop"].to_numpy()
     between = f"from {starts.min():g} to {stops.max():g} s"
     return f"{n} window{'s' * (n != 1)} of {attrs['window']:g} s ({apart}{between})"
-
-
-def _features(result: xr.Dataset) -> str:
-    n = result["feature"].size
-    return f"Each of {n} features was" if n != 1 else "One feature was"
 
 
 def _draws(attrs: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray._columns import text_values
+from facearray._words import some
 from facearray.epochs import window_sums
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import feature_labels, without_values
-from facearray.stats.regression.request import some
 from facearray.stats.time_resolved.windows import TimeAxis, TimeValues, check_axis, check_frames, iter_courses
 from facearray.stats.units import (
     face_labels,

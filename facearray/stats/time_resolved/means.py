@@ -10,11 +10,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.kernels.cluster_mass import ClusterTest, mass_test
 from facearray.stats.kernels.means import MeanTest, one_sample, two_sample
 from facearray.stats.kernels.resampling import Arrangements, Labels, SignFlip, Signs, TwoSample
-from facearray.stats.regression.request import some
 from facearray.stats.samples import Sample, sample_of
 from facearray.stats.time_resolved.rules import CLUSTER, ClusterRule, check_rule, cluster_variables
 from facearray.stats.time_resolved.windows import TimeValues

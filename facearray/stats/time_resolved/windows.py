@@ -12,11 +12,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray._version import package_version
+from facearray._words import some
 from facearray.blocks import iter_blocks
 from facearray.epochs import frame_durations, window_sums
 from facearray.errors import InputError, SchemaError
 from facearray.stats.frames import feature_labels, without_values
-from facearray.stats.regression.request import some
 from facearray.stats.units import (
     UnitValues,
     face_labels,
