@@ -94,7 +94,11 @@ def detect(
     from facearray.detection.executors.clusters import connect
     from facearray.detection.run import RunOptions, run
 
-    with connect(workers=workers, scheduler=scheduler, scheduler_file=scheduler_file) as client:
+    # What can be refused without a cluster is refused before one is started; the window needs its client.
+    alone = RunOptions(**{**options, "window": None})
+    with connect(
+        workers=workers, scheduler=scheduler, scheduler_file=scheduler_file, meanwhile=alone.load_detector
+    ) as client:
         report = run(list(videos), store, RunOptions(client=client, **options))
     part: Part | None = options["part"]
     if as_json:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from facearray.detection.detector import Detector, Faces
 from facearray.detection.devices import is_out_of_memory
-from facearray.errors import DetectorError, InputError, unknown_names
+from facearray.errors import DetectorError, FaceArrayError, InputError, unknown_names
 from facearray.schema import FEATURES
 
-__all__ = ["check_detector", "run_detector"]
+__all__ = ["check_detector", "load_networks", "run_detector"]
 
 #: Positions that a message lists.
 SHOWN = 10
@@ -62,6 +62,29 @@ def check_detector(detector: object) -> None:
     if problems:
         named = getattr(detector, "name", None) or type(detector).__name__
         raise InputError(f"{named!r} is no detector:\n" + "\n".join(f"  - {problem}" for problem in problems))
+
+
+def load_networks(detector: Detector) -> None:
+    """Let a detector that has a method ``load`` take into memory what it computes with.
+
+    Raises
+    ------
+    FaceArrayError
+        What a detector of ours says is missing.
+    DetectorError
+        Naming what another one raised.
+    """
+    load = getattr(detector, "load", None)
+    if load is None:
+        return
+    try:
+        load()
+    except FaceArrayError:
+        raise
+    except Exception as error:
+        raise DetectorError(
+            f"detector {detector.name!r} cannot be loaded: {type(error).__name__}: {error}; expected load() to return"
+        ) from error
 
 
 def run_detector(detector: Detector, frames: NDArray[np.uint8]) -> Faces:

@@ -48,7 +48,9 @@ class Detector(Protocol):
     ``FaceRectWidth`` and ``FaceRectHeight``, or there are landmarks; embeddings make it surer and are not needed.
     A detector with an attribute ``max_faces`` that is no None is refused where more faces than that are wanted. One
     with measures that :data:`facearray.schema.FEATURES` does not have says what they are in an attribute ``other``, a
-    mapping of their names to (unit, description); they come into the group ``other``.
+    mapping of their names to (unit, description); they come into the group ``other``. A detector that has a method
+    ``load()`` has it called once by each process that is going to find faces with it, before anything is written; one
+    that is only asked what it would find, as by the client of a cluster, need not hold its networks.
 
     What is declared here is checked before anything is written, and what is returned on every call: see
     :mod:`facearray.detection.contract`.

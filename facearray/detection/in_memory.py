@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.detection.contract import load_networks
 from facearray.detection.detector import Detector
 from facearray.detection.inference import RowOptions, describe
 from facearray.detection.options import RunOptions
@@ -132,6 +133,7 @@ def detect_frames(
 def _detect(video: Video, options: RunOptions, *, label: str, source: str) -> xr.Dataset:
     detector = options.load_detector()
     layout = options.layout(detector)
+    load_networks(detector)
     row = RowOptions(
         every=options.every, batch_size=options.batch_size, max_faces=options.max_faces, slots=options.slot_rule
     )

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facearray import assets
 from facearray.detection.detector import Faces
-from facearray.detection.devices import resolve_device, resolve_runtime
+from facearray.detection.devices import Kind, resolve_device, resolve_runtime
 from facearray.errors import InputError
 from facearray.schema import GROUPS, feature_names
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from facearray.models.blendshapes import BlendshapeNet
     from facearray.models.crops import Squares
+    from facearray.models.emotions import EmotionNet
     from facearray.models.face_detection import Detections
-    from facearray.models.face_finder import Found
+    from facearray.models.face_finder import FaceFinder, Found
+    from facearray.models.identity import IdentityNet
 
 __all__ = ["MediaPipeDetector"]
 
@@ -57,7 +62,7 @@ class MediaPipeDetector:
     neither on which other faces are described nor on the batch. The face detectors look at the frame as a whole,
     though, so that its box depends a little on everything that is in the frame: see :doc:`/detector`.
 
-    Threads can share a detector.
+    Networks are loaded by :meth:`load` or at the first call. Threads can share a detector.
 
     Parameters
     ----------
@@ -79,7 +84,7 @@ class MediaPipeDetector:
     Raises
     ------
     InputError
-        If there is no such device or runtime, torch cannot compile here, or `max_faces` is less than 1.
+        If there is no such device or runtime, or `max_faces` is less than 1.
     AssetError
         If a model file cannot be had.
     """
@@ -101,12 +106,8 @@ class MediaPipeDetector:
         runtime: str = "auto",
         compile: bool = False,  # noqa: A002 - torch's name
     ) -> None:
-        from facearray.models.blendshapes import BlendshapeNet
-        from facearray.models.emotions import EmotionNet
-        from facearray.models.face_finder import FaceFinder
         from facearray.models.geometry import N_LANDMARKS
-        from facearray.models.identity import N_COMPONENTS, IdentityNet
-        from facearray.models.runtime import Runtime
+        from facearray.models.identity import N_COMPONENTS
 
         if max_faces is not None and max_faces < 1:
             raise InputError(f"found max_faces={max_faces}; expected a whole number of at least 1, or None for all")
@@ -114,17 +115,35 @@ class MediaPipeDetector:
         assets.pull(files)
         self.device = resolve_device(device)
         self.runtime = resolve_runtime(runtime, self.device, compile=compile)
-        kind = "compiled" if compile else self.runtime
+        kind: Kind | Literal["compiled"] = "compiled" if compile else self.runtime
         self.version = VERSION if kind == "torch" else f"{VERSION}+{kind}"
         self.n_landmarks = N_LANDMARKS if landmarks else None
         self.n_components = N_COMPONENTS if embedding else None
         self.assets = MappingProxyType({name: assets.sha256(name) for name in files})
         self.max_faces = max_faces
-        networks = Runtime(kind, self.device)
-        self._finder = FaceFinder.load(networks)
-        self._blendshapes = BlendshapeNet.load(networks)
-        self._emotions = EmotionNet.load(networks)
-        self._identity = IdentityNet.load(networks) if embedding else None
+        self._kind = kind
+        self._loaded: _Networks | None = None
+        self._loading = threading.Lock()
+
+    def load(self) -> None:
+        """Load the networks, unless they are loaded; the first call does it too.
+
+        Raises
+        ------
+        AssetError
+            If a model file is malformed.
+        InputError
+            If torch cannot compile here.
+        """
+        self.networks  # noqa: B018
+
+    @property
+    def networks(self) -> _Networks:
+        """What it computes with, loaded when first asked for."""
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = _Networks.load(self._kind, self.device, with_identity=self.n_components is not None)
+            return self._loaded
 
     def __call__(self, frames: NDArray[np.uint8]) -> Faces:
         """Describe the faces of each (height, width, 3) RGB frame.
@@ -154,8 +173,8 @@ class MediaPipeDetector:
         from facearray.models.face_finder import Found
 
         if self.max_faces == 1:
-            return self._finder.largest(frames)
-        found = self._finder.all(frames)
+            return self.networks.finder.largest(frames)
+        found = self.networks.finder.all(frames)
         if self.max_faces is None:
             return found
         frame = found.faces.frame
@@ -168,7 +187,7 @@ class MediaPipeDetector:
         from facearray.models.geometry import head_pose, pose_features
 
         height, width = frames.shape[1:3]
-        blendshapes, pose = self._blendshapes(landmarks), head_pose(landmarks, width, height)
+        blendshapes, pose = self.networks.blendshapes(landmarks), head_pose(landmarks, width, height)
         groups: list[NDArray[np.floating]] = [
             faces.box,
             faces.score[:, None],
@@ -187,7 +206,7 @@ class MediaPipeDetector:
         from facearray.models.emotions import INPUT_SIZE, face_squares
 
         squares = Squares.upright(rows, *face_squares(landmarks))
-        return _look_at(frames, squares, self._emotions, INPUT_SIZE, len(GROUPS["emotions"].features))
+        return _look_at(frames, squares, self.networks.emotions, INPUT_SIZE, len(GROUPS["emotions"].features))
 
     def _embedding(
         self, frames: Tensor, rows: NDArray[np.intp], landmarks: NDArray[np.float32]
@@ -195,10 +214,37 @@ class MediaPipeDetector:
         from facearray.models.crops import Squares
         from facearray.models.identity import INPUT_SIZE, N_COMPONENTS, identity_squares
 
-        if self._identity is None:
+        network = self.networks.identity
+        if network is None:
             return None
         squares = Squares(rows, *identity_squares(landmarks))
-        return _look_at(frames, squares, self._identity, INPUT_SIZE, N_COMPONENTS)
+        return _look_at(frames, squares, network, INPUT_SIZE, N_COMPONENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """The networks of a detector."""
+
+    finder: FaceFinder
+    blendshapes: BlendshapeNet
+    emotions: EmotionNet
+    identity: IdentityNet | None
+
+    @classmethod
+    def load(cls, kind: Kind | Literal["compiled"], device: str, *, with_identity: bool) -> Self:
+        from facearray.models.blendshapes import BlendshapeNet
+        from facearray.models.emotions import EmotionNet
+        from facearray.models.face_finder import FaceFinder
+        from facearray.models.identity import IdentityNet
+        from facearray.models.runtime import Runtime
+
+        runtime = Runtime(kind, device)
+        return cls(
+            FaceFinder.load(runtime),
+            BlendshapeNet.load(runtime),
+            EmotionNet.load(runtime),
+            IdentityNet.load(runtime) if with_identity else None,
+        )
 
 
 def _look_at(

@@ -13,6 +13,7 @@ from typing import Any
 
 from facearray._secrets import mask_secrets
 from facearray._words import counted
+from facearray.detection.contract import load_networks
 from facearray.detection.detector import Detector
 from facearray.detection.executors import Executor
 from facearray.detection.executors.reach import check_reachable, for_workers
@@ -61,6 +62,8 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
     # What can be refused at once is refused before anything is written, the lease included.
     if target is not None:
         target.check(layout)
+    if options.client is None:
+        load_networks(detector)
     work = _Run(store, sources, options, journal, detector, layout, stop)
     return work.whole() if options.part is None else work.one_part(options.part)
 

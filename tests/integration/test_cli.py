@@ -112,6 +112,7 @@ def test_detect__json_is_one_object(facearray, make_video, tmp_path):
             ["detect", "a.mp4", "-o", "s.zarr", "--workers", "2", "--scheduler", "tcp://x:1"],
             "expected at most one of them",
         ),
+        (["detect", "a.mp4", "-o", "s.zarr", "--workers", "2", "--max-faces", "0"], "found max_faces=0; expected"),
         (["detect", "a.mp4", "-o", "s.zarr", "--scheduler-file", "none.json"], "found no file none.json"),
         (["detect", "a.mp4", "-o", "s.zarr", "--window", "2"], "window=2 without a client"),
         (["detect", "a.mp4", "-o", "s.zarr", "--time-limit", "0"], "time_limit=0.0; expected a number of seconds"),

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -481,6 +482,39 @@ def test_connect__asks_for_one_cluster():
         pass
     with connect() as client:
         assert client is None
+
+
+def test_connect__does_something_while_workers_start(monkeypatch):
+    from facearray.detection.executors import clusters
+
+    events = []
+
+    @contextmanager
+    def started(n_workers):
+        events.append(n_workers)
+        yield "client"
+        events.append("closed")
+
+    monkeypatch.setattr(clusters, "_local", started)
+    with clusters.connect(workers=2, meanwhile=lambda: events.append("done")) as client:
+        assert (client, sorted(events, key=str)) == ("client", [2, "done"])
+
+    def refuse():
+        raise InputError("no such detector")
+
+    with pytest.raises(InputError, match="no such detector"), clusters.connect(workers=2, meanwhile=refuse):
+        pytest.fail("what was refused went on")
+
+
+def test_connect__workers_have_one_thread_and_the_networks_at_hand():
+    from facearray.detection.executors.clusters import connect
+
+    def look():
+        names = ("OMP_NUM_THREADS", "MALLOC_ARENA_MAX")
+        return [os.environ.get(name) for name in names], "torch" in sys.modules
+
+    with connect(workers=1) as client:
+        assert client.submit(look).result(60) == (["1", "1"], sys.platform == "linux")
 
 
 def test_connect__a_scheduler_that_does_not_answer(monkeypatch):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,10 +40,20 @@ CONFIG = {
     "distributed.nanny.pre-spawn-environ": {**_ONE_THREAD, **KEEP_MEMORY},
 }
 
+#: What a process imports once, from which workers are forked: they share its memory, and are there in no time.
+_IMPORTED = ("__main__", "facearray.detection.executors.plugin", "facearray.detection.mediapipe", "torch")
+
+#: Where such a process can be forked: Windows has none, and frameworks of macOS do not bear it.
+_CAN_FORK = sys.platform == "linux"
+
 
 @contextmanager
 def connect(
-    *, workers: int | None = None, scheduler: str | None = None, scheduler_file: str | os.PathLike[str] | None = None
+    *,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Iterator[Client | None]:
     """Provide a client of the cluster that was asked for; None if none was.
 
@@ -53,6 +65,8 @@ def connect(
         Address of a scheduler, as ``tcp://10.0.0.1:8786``.
     scheduler_file
         File in which a scheduler has written where it is.
+    meanwhile
+        Done while the processes of this machine start; what it raises ends the context.
 
     Raises
     ------
@@ -69,8 +83,12 @@ def connect(
     if not asked:
         yield None
     elif workers is not None:
-        with _local(workers) as client:
-            yield client
+        with ThreadPoolExecutor(1) as beside:
+            done = None if meanwhile is None else beside.submit(meanwhile)
+            with _local(workers) as client:
+                if done is not None:
+                    done.result()
+                yield client
     else:
         with _remote(scheduler, scheduler_file) as client:
             yield client
@@ -87,6 +105,7 @@ def _local(n_workers: int) -> Iterator[Client]:
 
     with (
         dask.config.set(CONFIG),
+        _forking(),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
@@ -100,6 +119,20 @@ def _local(n_workers: int) -> Iterator[Client]:
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def _forking() -> Iterator[None]:
+    """Have Dask fork its workers, where that can be done."""
+    import dask
+    from distributed.utils import get_mp_context
+
+    if not _CAN_FORK:
+        yield
+        return
+    with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
+        get_mp_context().set_forkserver_preload(list(_IMPORTED))
+        yield
 
 
 @contextmanager

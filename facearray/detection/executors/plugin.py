@@ -18,6 +18,7 @@ from distributed.utils import sync
 
 import facearray
 from facearray import assets
+from facearray.detection.contract import load_networks
 from facearray.detection.detector import Detector
 from facearray.detection.plan import Task
 from facearray.detection.row import RowOptions
@@ -165,6 +166,8 @@ class RunPlugin(WorkerPlugin):
             If the detector is another here than with the client.
         AssetError
             If a model file cannot be had.
+        InputError, DetectorError
+            If the detector cannot be loaded.
         """
         with self._lock:
             if self._workplace is None:
@@ -177,6 +180,7 @@ class RunPlugin(WorkerPlugin):
                         + "".join(f"  - {p}\n" for p in problems)
                         + "install the same version of facearray on all machines"
                     )
+                load_networks(detector)
                 store = Store.open(job.store, storage_options=job.storage_options)
                 self._workplace = Workplace(store, job.grant.journal, detector, job.options)
             return self._workplace

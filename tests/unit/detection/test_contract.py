@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from facearray.detection.contract import check_detector, run_detector
+from facearray.detection.contract import check_detector, load_networks, run_detector
 from facearray.detection.detector import Faces
-from facearray.errors import DetectorError, InputError
+from facearray.errors import AssetError, DetectorError, InputError
 from facearray.testing import FakeDetector
 
 FRAMES = np.full((3, 4, 6, 3), 51, np.uint8)
@@ -75,6 +75,25 @@ def test_check_detector__everything_at_once():
     text = str(caught.value)
     names = ("name", "version", "device", "features", "n_landmarks", "n_components", "assets", "nothing to call")
     assert all(f"found no {name}" in text or f"found {name}" in text for name in names)
+
+
+class Loads(FakeDetector):
+    """Raises what it is told when it is loaded."""
+
+    def __init__(self, error):
+        super().__init__()
+        object.__setattr__(self, "error", error)
+
+    def load(self):
+        raise self.error
+
+
+def test_load_networks__names_what_was_raised():
+    load_networks(FakeDetector())  # nothing to load
+    with pytest.raises(DetectorError, match="detector 'fake' cannot be loaded: KeyError: 'weights'; expected load"):
+        load_networks(Loads(KeyError("weights")))
+    with pytest.raises(AssetError, match="no such file"):
+        load_networks(Loads(AssetError("no such file")))
 
 
 def test_run_detector__keeps_what_is_right():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from facearray.detection.detector import Faces
-from facearray.detection.mediapipe import MediaPipeDetector
+from facearray.detection.mediapipe import MediaPipeDetector, _Networks
 from facearray.errors import InputError
 from facearray.models.crops import Squares
 from facearray.models.face_detection import Detections
@@ -214,6 +215,16 @@ def test_detector__without_landmarks(detector: MediaPipeDetector, mixed: NDArray
     np.testing.assert_array_equal(faces.features, detector(mixed[:2]).features)
 
 
+def test_detector__loads_its_networks_once_and_not_to_say_what_it_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(_Networks, "load", lambda *_, **options: calls.append(options) or time.sleep(0.05) or calls)
+    described = MediaPipeDetector(device="cpu", embedding=True)
+    assert (described.n_components, described.n_landmarks, len(described.features), calls) == (128, 478, 92, [])
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: described.load(), range(8)))
+    assert calls == [{"with_identity": True}]
+
+
 def test_detector__leaves_the_frames_alone(detector: MediaPipeDetector, mixed: NDArray[np.uint8]) -> None:
     frames = mixed[:3].copy()
     frames.setflags(write=False)
@@ -289,10 +300,11 @@ def all_found(monkeypatch: pytest.MonkeyPatch, of_all: MediaPipeDetector) -> Cal
             landmarks = np.concatenate([points, np.zeros((len(squares), 478, 1))], axis=2)
             return landmarks.astype(np.float32), np.where(np.isin(widths, list(fake)), 0.4, 0.6)
 
+        finder = of_all.networks.finder
         for name, detected in (("short_range", short), ("wide_range", wide)):
-            monkeypatch.setattr(of_all._finder, name, lambda frames, rows, d=detected: d[np.isin(d.frame, rows)])
-        monkeypatch.setattr(of_all._finder, "mesh", mesh)
-        faces = of_all._finder.all(torch.zeros((3, 20, 600, 3), dtype=torch.uint8))
+            monkeypatch.setattr(finder, name, lambda frames, rows, d=detected: d[np.isin(d.frame, rows)])
+        monkeypatch.setattr(finder, "mesh", mesh)
+        faces = finder.all(torch.zeros((3, 20, 600, 3), dtype=torch.uint8))
         widths = [[int(w) for w in faces.faces.box[faces.faces.frame == frame, 2]] for frame in range(3)]
         assert faces.n_found.tolist() == [len(row) for row in widths]
         return widths
@@ -316,9 +328,9 @@ def found(monkeypatch: pytest.MonkeyPatch, detector: MediaPipeDetector) -> Calla
         def of(detected: Detections) -> Callable[[torch.Tensor, NDArray], Detections]:
             return lambda frames, rows: detected[np.isin(detected.frame, rows)]
 
-        monkeypatch.setattr(detector._finder, "short_range", of(short))
-        monkeypatch.setattr(detector._finder, "wide_range", of(wide))
-        monkeypatch.setattr(detector._finder, "mesh", mesh)
+        monkeypatch.setattr(detector.networks.finder, "short_range", of(short))
+        monkeypatch.setattr(detector.networks.finder, "wide_range", of(wide))
+        monkeypatch.setattr(detector.networks.finder, "mesh", mesh)
         faces = detector(np.zeros((3, 100, 100, 3), np.uint8))
         widths = [None] * 3
         for frame, width in zip(faces.frame, faces.features[:, 2], strict=True):
