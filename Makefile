@@ -65,7 +65,7 @@ test-browser: venv
 # torchcodec and torchvision come as builds for CUDA; the tests do without their libraries where these do not load.
 build/pyfeat/.installed: pyproject.toml
 	@$(PYTHON) -m venv build/pyfeat
-	@echo "installing py-feat into build/pyfeat (some minutes the first time)"
+	@echo "installing py-feat into build/pyfeat (some minutes and 7 GB the first time)"
 	@build/pyfeat/bin/python -m pip install -qq --disable-pip-version-check -e '.[pyfeat]' pytest hypothesis
 	@touch $@
 

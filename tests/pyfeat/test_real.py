@@ -43,9 +43,10 @@ def fit_torchvision() -> torch.library.Library | None:
 
     The one operator that is called, suppression of faces that overlap, is replaced as where faces are is told anyway.
     """
-    library = importlib.util.find_spec("torchvision")
+    folder = Path(importlib.util.find_spec("torchvision").origin).parent
     try:
-        torch.ops.load_library(str(Path(library.origin).parent / "_C.so"))
+        for library in folder.glob("_C*.so"):  # its name differs between releases
+            torch.ops.load_library(str(library))
     except OSError:
         operators = torch.library.Library("torchvision", "DEF")
         for schema in OPERATORS:
