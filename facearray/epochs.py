@@ -11,10 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WindowSums", "frame_durations", "window_sums"]
+from facearray.sampling import FrameTimes, unrounded
 
-#: A frame that is this share of a window before its edge is on it, whatever its time was rounded to.
+__all__ = ["SAME_SHARE", "WindowSums", "frame_durations", "window_sums"]
+
+#: A frame that is this share of a window before its edge is on it: sums of decimal numbers differ by less.
 EDGE = 1e-6
+
+#: Shares of a window that differ by less are the same: how long frames last is not known better where a file rounds.
+SAME_SHARE = 1e-3
 
 #: A frame lasts until the next one, but not longer than so many usual distances of frames: more is a gap.
 LONGEST = 2.0
@@ -49,18 +54,21 @@ def frame_durations(times: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> frame_durations(np.array([0.0, 0.5, 1.0, 4.0])).tolist()
     [0.5, 0.5, 1.0, 0.5]
     """
-    steps = np.diff(times)
-    apart = steps[steps > 0]
-    if not len(apart):
-        return np.zeros(len(times))
-    usual = float(np.median(apart))
-    return np.append(np.minimum(steps, LONGEST * usual), usual)
+    return _durations(unrounded(times))
+
+
+def _durations(frames: FrameTimes) -> NDArray[np.float64]:
+    if not len(frames.seconds):
+        return np.zeros(0)
+    return np.append(np.minimum(np.diff(frames.seconds), LONGEST * frames.step), frames.step)
 
 
 def window_sums(
     times: NDArray[np.float64], values: NDArray[np.floating], starts: NDArray[np.float64], length: float
 ) -> WindowSums:
     """Sum the values of the frames in each window [start, start + length).
+
+    Windows of as many evenly spaced frames hold as many, whatever a file rounds times to.
 
     Parameters
     ----------
@@ -82,9 +90,11 @@ def window_sums(
     if len(times) > 1 and (np.diff(times) < 0).any():
         order = np.argsort(times, kind="stable")
         times, values = times[order], values[order]
-    first, stop = (np.searchsorted(times, edges - EDGE * length) for edges in (starts, starts + length))
+    frames = unrounded(times)
+    early = EDGE * length + frames.rounding
+    first, stop = (np.searchsorted(frames.seconds, edges - early) for edges in (starts, starts + length))
     there = ~np.isnan(values)
-    lasting = frame_durations(times).reshape(-1, *[1] * (values.ndim - 1))
+    lasting = _durations(frames).reshape(-1, *[1] * (values.ndim - 1))
     seconds = _sums(np.where(there, lasting, 0.0), first, stop)
     return WindowSums(
         total=_sums(np.where(there, values, 0).astype(np.float64), first, stop),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facearray._columns import check_new_names, shown, text_values, video_labels
 from facearray.errors import InputError, SchemaError, unknown_names
+from facearray.sampling import frame_step
 
 __all__ = ["annotate"]
 
@@ -245,17 +246,12 @@ class _Frames:
                 "ds.assign_coords(timestamp=(ds.frame_number / fps).where(ds.frame_number >= 0))"
             )
         time = np.where(number >= 0, time, np.nan)
-        step = np.array([_typical_step(row) for row in time])
+        step = np.array([frame_step(np.sort(row[~np.isnan(row)])) for row in time])
         stop = np.array([np.nanmax(row, initial=0.0) for row in time]) + step
         if "duration" in ds.coords:
             duration = ds["duration"].isel(video=videos).to_numpy()
             stop = np.where(np.isfinite(duration), np.fmax(duration, stop - step), stop)
         return cls({int(video): i for i, video in enumerate(videos)}, time, step, stop)
-
-
-def _typical_step(time: NDArray[np.float64]) -> float:
-    steps = np.diff(np.sort(time[~np.isnan(time)]))
-    return float(np.median(steps)) if len(steps) else 0.0
 
 
 def _check_range(entries: _Entries, frames: _Frames, problems: _Problems) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facearray.errors import InputError
 from facearray.plot import _style
 from facearray.plot._style import look
+from facearray.sampling import frame_step
 from facearray.stats.units import levels, video_coordinate
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def mean_courses(array: xr.DataArray, by: str, confidence: float) -> MeanCourses
 
 def _step(seconds: NDArray[np.float64]) -> float:
     """Seconds between frames of the slowest video, or more where that would be too many bins."""
-    steps = [float(np.median(d)) for row in seconds if len(d := np.diff(row[np.isfinite(row)]))]
+    steps = [frame_step(row[np.isfinite(row)]) for row in seconds]
     longest = float(np.nanmax(seconds, initial=0.0))
     return max(max([step for step in steps if step > 0], default=1.0), longest / MAX_BINS)
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from facearray.plot import _style
 from facearray.plot._thin import runs
+from facearray.sampling import frame_step
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -32,8 +33,7 @@ def spans(array: xr.DataArray, name: str) -> dict[str, list[tuple[float, float]]
     labels, seconds = array[name].to_numpy(), array["timestamp"].to_numpy()
     real = np.isfinite(seconds)
     labels, seconds = np.array([str(label) for label in labels[real]], dtype=object), seconds[real]
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 0.0
-    ends = np.append(seconds[1:], seconds[-1:] + step)
+    ends = np.append(seconds[1:], seconds[-1:] + frame_step(seconds))
     found: dict[str, list[tuple[float, float]]] = {}
     for start, stop in runs(labels):
         if labels[start]:

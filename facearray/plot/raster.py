@@ -13,6 +13,7 @@ from facearray.errors import InputError
 from facearray.plot import _style
 from facearray.plot._courses import chosen_in_menus, courses
 from facearray.plot._style import look
+from facearray.sampling import frame_step
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -156,5 +157,4 @@ def _edges(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
     """Begin of each column, and the end of the last."""
     if not len(seconds):
         return np.array([0.0, 1.0])
-    step = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
-    return np.append(seconds, seconds[-1] + (step or 1.0))
+    return np.append(seconds, seconds[-1] + (frame_step(seconds) or 1.0))

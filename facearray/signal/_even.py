@@ -9,11 +9,11 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.errors import InputError
+from facearray.sampling import Sampling, sampling
 from facearray.signal._apply import Frames
 from facearray.signal._checks import Problems
 from facearray.signal._times import count_frames, iter_times, regular
 from facearray.signal._videos import check_detections
-from facearray.signal.kernels.sampling import Sampling, sampling
 
 __all__ = ["Even", "even_rates", "on_places"]
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facearray import schema
 from facearray._columns import missing_form
 from facearray.errors import SchemaError
+from facearray.sampling import frame_step
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal.kernels.resampling import nearest
 
@@ -110,7 +111,7 @@ def _nearest(ds: xr.Dataset, name: str, n_new: int, new_times: Callable[[Frames]
         at = new_times(frames)
         position = nearest(frames.times, at)
         values: NDArray[Any] = frames.data[name][..., position].astype(dtype)
-        steps = [np.median(np.diff(times)) for times in (frames.times, at) if len(times) > 1]
+        steps = [frame_step(times) for times in (frames.times, at) if len(times) > 1]
         far = np.abs(frames.times[position] - at) > max(steps, default=np.inf) / 2 * (1 + 1e-6)
         values[..., far] = fill
         return (values,)

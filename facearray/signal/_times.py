@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from facearray.blocks import iter_blocks
 from facearray.errors import SchemaError
+from facearray.sampling import sampling
 from facearray.signal._checks import Problems
-from facearray.signal.kernels.sampling import sampling
 
-__all__ = ["Complaints", "check_one", "check_videos", "count_frames", "iter_times", "known", "regular", "typical_step"]
+__all__ = ["Complaints", "check_one", "check_videos", "count_frames", "iter_times", "known", "regular"]
 
 #: What is wrong with the times (n_frame,) of one video: texts that say what was expected and what to do.
 Complaints = Callable[[NDArray[np.float64]], Iterator[str]]
@@ -114,12 +114,6 @@ def regular(times: NDArray[np.float64]) -> Iterator[str]:
         yield problem
     elif found := sampling(times).problem:
         yield f"found that {found}; expected equal steps; make them equal first with .fex.resample(fps=...)"
-
-
-def typical_step(times: NDArray[np.float64]) -> float:
-    """Seconds that a frame lasts: the mean time between two, pauses left out; 0 for a single frame."""
-    steps = np.diff(times)
-    return float(steps[steps <= 1.5 * np.median(steps)].mean()) if len(steps) else 0.0
 
 
 def _raise_about(ds: xr.Dataset, found: list[tuple[int, str]]) -> None:

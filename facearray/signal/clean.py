@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.errors import unknown_names
+from facearray.sampling import sampling
 from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import with_unit
@@ -21,7 +22,6 @@ from facearray.signal.kernels.cleaning import detrend as subtract_trend
 from facearray.signal.kernels.cleaning import regress_out
 from facearray.signal.kernels.cleaning import standardize as to_z
 from facearray.signal.kernels.filters import butterworth, on_grid
-from facearray.signal.kernels.sampling import sampling
 
 __all__ = ["clean"]
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
+from facearray.sampling import frame_step
 from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import with_marks
 from facearray.signal._steps import recorded
-from facearray.signal._times import check_one, check_videos, known, typical_step
+from facearray.signal._times import check_one, check_videos, known
 from facearray.signal.kernels.gaps import METHODS, Interpolation, fill
 
 __all__ = ["interpolate"]
@@ -72,7 +73,7 @@ def interpolate(
         out = frames.data["features"].copy()
         part = out if chosen is None else out[:, chosen]
         courses = part.reshape(-1, part.shape[-1]).astype(np.float64)
-        marks = fill(courses, frames.times, typical_step(frames.times), max_gap, method)
+        marks = fill(courses, frames.times, frame_step(frames.times), max_gap, method)
         out[:, slice(None) if chosen is None else chosen] = courses.reshape(part.shape)
         return out, np.asarray(marks.reshape(part.shape).any(axis=1))
 

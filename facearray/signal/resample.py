@@ -7,11 +7,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray.sampling import frame_step
 from facearray.signal._apply import Frames
 from facearray.signal._checks import Problems
 from facearray.signal._frames import replace_frames
 from facearray.signal._steps import recorded
-from facearray.signal._times import check_one, count_frames, known, typical_step
+from facearray.signal._times import check_one, count_frames, known
 from facearray.signal.kernels import resampling
 
 __all__ = ["resample"]
@@ -80,7 +81,7 @@ def resample(ds: xr.Dataset, fps: float) -> xr.Dataset:
 
     def change(courses: NDArray[np.float64], frames: Frames, name: str) -> NDArray[np.float64]:  # noqa: ARG001
         times = frames.times
-        step = typical_step(times) or new_step
+        step = frame_step(times) or new_step
         return resampling.resample(courses, times, step, _new_times(times, new_step), new_step)
 
     return replace_frames(ds, n_frames, float(fps), new_times, change)

@@ -11,13 +11,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray.sampling import sampling
 from facearray.signal._apply import Frames
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import map_series
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, regular
 from facearray.signal.kernels.filters import gaussian, moving_median, on_grid, savitzky_golay
-from facearray.signal.kernels.sampling import sampling
 
 __all__ = ["smooth"]
 

@@ -26,7 +26,7 @@ WITH_DASK = "facearray.detection.executors.plugin"
 #: A part of the package may import itself and parts of earlier rows, also inside its functions.
 LAYERS = (
     ("errors", "_secrets", "_members", "_version", "_words"),
-    ("schema", "_assets"),
+    ("schema", "_assets", "sampling"),
     ("assets", "_columns", "_matching", "epochs", "selectors"),
     ("blocks", "combine", "intervals", "io", "tables"),
     ("models",),

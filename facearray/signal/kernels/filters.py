@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.sampling import Sampling
 from facearray.signal.kernels.gaps import bridge, patterns
 from facearray.signal.kernels.medians import median
-from facearray.signal.kernels.sampling import Sampling
 
 __all__ = ["butterworth", "gaussian", "moving_median", "on_grid", "savitzky_golay"]
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray.signal.kernels.sampling import sampling
+from facearray.sampling import sampling
 
 __all__ = ["METHODS", "Interpolation", "between", "bridge", "fill", "gap_lengths", "of_pattern", "patterns"]
 

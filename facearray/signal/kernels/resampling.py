@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.sampling import unrounded
 from facearray.signal.kernels.gaps import of_pattern, patterns
 
 __all__ = ["STATISTICS", "Cells", "bin_statistic", "nearest", "new_times", "resample"]
@@ -170,8 +171,10 @@ class Cells:
     """
 
     def __init__(self, times: NDArray[np.float64], seconds: float) -> None:
-        # a frame on an edge belongs to the stretch that begins there, whatever its time was rounded to
-        self.place = np.floor((times - times[0]) / seconds + 1e-6).astype(np.intp)
+        # a frame on an edge belongs to the stretch that begins there, whatever a file rounds times to
+        frames = unrounded(times)
+        early = min(frames.rounding, seconds / 2)
+        self.place = np.floor((frames.seconds - frames.seconds[0] + early) / seconds + 1e-6).astype(np.intp)
         self.n = int(self.place[-1]) + 1
         self.centres: NDArray[np.float64] = times[0] + seconds * (np.arange(self.n) + 0.5)
         self.starts = np.searchsorted(self.place, np.arange(self.n))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facearray.sampling import frame_step
+
 __all__ = ["Spans", "frame_spans", "stretch_means"]
 
 #: Durations that differ by less than this share of a frame are the same. Many files round times to milliseconds, and 3
@@ -57,8 +59,7 @@ def frame_spans(times: NDArray[np.floating], number: NDArray[np.integer], fps: f
     start = np.asarray(times, dtype=np.float64)
     if len(start) < 2:
         return Spans(start, start + 1 / fps, 1 / fps)
-    steps, ahead = np.diff(start), np.diff(number)
-    step = float(np.median(steps))
+    ahead, step = np.diff(number), frame_step(start)
     end = np.append(start[1:], start[-1] + step)
     missing = ahead > np.median(ahead)
     end[:-1][missing] = np.minimum(end[:-1], start[:-1] + step)[missing]

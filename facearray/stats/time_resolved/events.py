@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facearray._columns import text_values
 from facearray._words import some
-from facearray.epochs import window_sums
+from facearray.epochs import SAME_SHARE, window_sums
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import feature_labels, without_values
 from facearray.stats.time_resolved.windows import TimeAxis, TimeValues, check_axis, check_frames, iter_courses
@@ -246,16 +246,14 @@ def _trials(
     times: NDArray[np.float64], values: NDArray[np.floating], events: _Events, request: EventRequest, axis: TimeAxis
 ) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
     """Level, values and coverage (n_window, n_face, n_feature) of the trials of a video: means over their events."""
-    rows: dict[tuple[str, str], list[tuple[NDArray[np.float64], NDArray[np.float64]]]] = {}
+    means, coverage = _epochs(times, values, events.onset, request, axis)
+    rows: dict[tuple[str, str], list[int]] = {}
     for i in range(len(events.onset)):
-        key = (str(events.level[i]), str(events.trial[i]) or f"row {i}")
-        epoch = _epoch(times, values, float(events.onset[i]), request, axis)
+        rows.setdefault((str(events.level[i]), str(events.trial[i]) or f"row {i}"), []).append(i)
         if events.face[i] >= 0:
-            others = np.arange(values.shape[1]) != events.face[i]
-            epoch[0][:, others] = np.nan
-        rows.setdefault(key, []).append(epoch)
-    for (level, _), epochs in rows.items():
-        stacked, covered = (np.stack(arrays) for arrays in zip(*epochs, strict=True))
+            means[i][:, np.arange(values.shape[1]) != events.face[i]] = np.nan
+    for (level, _), mine in rows.items():
+        stacked, covered = means[mine], coverage[mine]
         there = ~np.isnan(stacked)
         n = there.sum(axis=0)
         with np.errstate(invalid="ignore"):
@@ -263,16 +261,24 @@ def _trials(
             yield level, np.where(n > 0, mean, np.nan), np.where(there, covered, 0).sum(axis=0) / np.maximum(n, 1)
 
 
-def _epoch(
-    times: NDArray[np.float64], values: NDArray[np.floating], onset: float, request: EventRequest, axis: TimeAxis
+def _epochs(
+    times: NDArray[np.float64],
+    values: NDArray[np.floating],
+    onsets: NDArray[np.float64],
+    request: EventRequest,
+    axis: TimeAxis,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Values and coverage (n_window, n_face, n_feature) around one event."""
-    mean, coverage = _means(times, values, onset + axis.starts, axis.length, request.min_valid)
+    """Values and coverage (n_event, n_window, n_face, n_feature) around events of a video."""
+    starts = (onsets[:, None] + axis.starts).ravel()
+    means, coverage = (
+        array.reshape(len(onsets), axis.n, *array.shape[1:])
+        for array in _means(times, values, starts, axis.length, request.min_valid)
+    )
     if request.baseline is not None:
         start, stop = request.baseline
-        level, _ = _means(times, values, np.array([onset + start]), stop - start, request.min_valid)
-        mean = mean - level
-    return mean, coverage
+        level, _ = _means(times, values, onsets + start, stop - start, request.min_valid)
+        means = means - level[:, None]
+    return means, coverage
 
 
 def _means(
@@ -281,7 +287,7 @@ def _means(
     sums = window_sums(times, values, starts, length)
     coverage = sums.seconds / length
     with np.errstate(invalid="ignore"):
-        return np.where((sums.n > 0) & (coverage >= share - 1e-9), sums.total / sums.n, np.nan), coverage
+        return np.where((sums.n > 0) & (coverage >= share - SAME_SHARE), sums.total / sums.n, np.nan), coverage
 
 
 def _levels_are_of_events(ds: xr.Dataset, table: pd.DataFrame, request: EventRequest) -> bool:

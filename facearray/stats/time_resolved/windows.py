@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from facearray._version import package_version
 from facearray._words import some
 from facearray.blocks import iter_blocks
-from facearray.epochs import frame_durations, window_sums
+from facearray.epochs import SAME_SHARE, window_sums
 from facearray.errors import InputError, SchemaError
+from facearray.sampling import unrounded
 from facearray.stats.frames import feature_labels, without_values
 from facearray.stats.units import (
     UnitValues,
@@ -188,12 +189,21 @@ def check_axis(**durations: float | None) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Recordings:
-    """First and last time (n_video,), how long a frame lasts, and the number of frames; NaN without frames."""
+    """First and last time (n_video,), how long a frame lasts, and the number of frames; NaN without frames.
+
+    Also by how many seconds times were rounded, at most.
+    """
 
     first: NDArray[np.float64]
     last: NDArray[np.float64]
     frame: NDArray[np.float64]
     n_frames: NDArray[np.intp]
+    rounding: NDArray[np.float64]
+
+    @property
+    def end(self) -> NDArray[np.float64]:
+        """End (n_video,) of the last frame."""
+        return np.asarray(self.last + np.nan_to_num(self.frame))
 
 
 def _recordings(ds: xr.Dataset, videos: NDArray[np.intp] | None) -> _Recordings:
@@ -204,6 +214,7 @@ def _recordings(ds: xr.Dataset, videos: NDArray[np.intp] | None) -> _Recordings:
         )
     n_videos = ds.sizes["video"]
     first, last, frame = (np.full(n_videos, np.nan) for _ in range(3))
+    rounding = np.zeros(n_videos)
     n_frames = np.zeros(n_videos, dtype=np.intp)
     unknown = []
     for block in iter_blocks(ds, variables=["timestamp"], videos=videos, split=False, copy=False):
@@ -212,15 +223,15 @@ def _recordings(ds: xr.Dataset, videos: NDArray[np.intp] | None) -> _Recordings:
             if np.isnan(times).any():
                 unknown.append(video)
                 continue
-            first[video], last[video], n_frames[video] = times[0], times[-1], n
-            if n > 1:
-                frame[video] = frame_durations(times)[-1]
+            frames = unrounded(times)
+            first[video], last[video], rounding[video] = frames.seconds[0], frames.seconds[-1], frames.rounding
+            frame[video], n_frames[video] = frames.step if n > 1 else np.nan, n
     if unknown:
         raise SchemaError(
             f"found frames without a time in {some(ds['video'].to_numpy()[sorted(unknown)])}; expected seconds; give "
             "the frame rate with fps= to facearray.read or facearray.detect_frames"
         )
-    return _Recordings(first, last, frame, n_frames)
+    return _Recordings(first, last, frame, n_frames, rounding)
 
 
 def check_frames(ds: xr.Dataset, length: float, name: str, videos: NDArray[np.intp] | None = None) -> _Recordings:
@@ -276,10 +287,11 @@ def make_windows(
     step = window / 2 if step is None else step
     recordings = check_frames(ds, window, "window")
     if start is None:
-        start = math.floor(float(np.nanmin(recordings.first)) / step + _SAME) * step
-    end = float(np.nanmax(recordings.last + np.nan_to_num(recordings.frame)))
-    stop = end if stop is None else stop
-    n = math.floor((stop - start - window) / step + _SAME) + 1
+        start = math.floor(float(np.nanmin(recordings.first + recordings.rounding)) / step + _SAME) * step
+    # the last window may end with the last frame, whatever the time of either was rounded to
+    rounding = 0.0 if stop is not None else recordings.rounding[np.nanargmax(recordings.end)]
+    stop = float(np.nanmax(recordings.end)) if stop is None else stop
+    n = math.floor((stop + rounding - start - window) / step + _SAME) + 1
     if n < 1:
         raise InputError(
             f"found window={window:g}; expected at most {max(stop - start, 0):g} s, the time from {start:g} to "
@@ -353,7 +365,7 @@ def window_values(ds: xr.Dataset, axis: TimeAxis, *, unit: str, features: list[s
         add(int(codes[video]), *waiting[video])
     coverage = seconds / axis.length / np.maximum(n_videos, 1)[:, None, None, None]
     with np.errstate(invalid="ignore"):
-        values = np.where((n > 0) & (coverage >= min_valid - 1e-9), total / n, np.nan)
+        values = np.where((n > 0) & (coverage >= min_valid - SAME_SHARE), total / n, np.nan)
     there = ~without_values(values)
     excluded = {
         str(names[i]): "no frames"

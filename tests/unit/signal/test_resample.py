@@ -222,6 +222,14 @@ def test_bin__pauses_are_empty_stretches(course):
     assert (found.frame_number.values[0] == np.arange(11)).all()
 
 
+@pytest.mark.parametrize("fps", [23.976, 24, 25, 29.97, 30, 59.94])
+@pytest.mark.parametrize("width", [1, 15])
+def test_bin__times_that_are_rounded_to_milliseconds(course, fps, width):
+    ds = course(np.arange(300), times=np.round(np.arange(300) / fps, 3))
+    found = bin_frames(ds, width / fps)
+    np.testing.assert_allclose(values_of(found), np.arange(300).reshape(-1, width).mean(axis=1), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -220,3 +220,22 @@ def test_event_test__no_pairs(courses, events):
     apart = events.assign(label=np.where(events.video < "05.mp4", "smile", "frown"))
     with pytest.raises(InputError, match="found no video with values in both groups"):
         event_test(ds, apart, "label", **AROUND)
+
+
+@pytest.mark.parametrize("fps", [24, 25, 29.97, 30])
+@pytest.mark.parametrize("shift", [0, 0.5])
+def test_windows__hold_whole_frames_whatever_a_file_rounds(courses, fps, shift):
+    ds = courses([200] * 4, fps=fps)
+    number = ds.frame_number.values.astype(float)
+    rounded = {"timestamp": (("video", "frame"), np.round(number / fps, 3))}
+    ds = ds.assign(features=(ds.features.dims, np.broadcast_to(number[..., None, None], ds.features.shape)))
+    ds = ds.assign_coords(rounded)
+    onsets = (np.arange(10, 180, 17) + shift) / fps
+    table = pd.DataFrame({"video": np.repeat(ds.video.values, len(onsets)), "onset": np.tile(onsets, 4)})
+    around = event_average(ds, table, before=5 / fps, after=5 / fps, step=5 / fps)
+    # of five frames that begin at the edge of a window, or with the first one behind it
+    first = np.arange(10, 180, 17).mean() + (shift > 0)
+    np.testing.assert_allclose(around["mean"].values[:, 0, 0], [first - 3, first + 2])
+    found = cluster_test(ds, window=5 / fps, step=5 / fps, min_valid=1)
+    np.testing.assert_allclose(found["difference"].values[:, 0, 0], 5 * np.arange(40) + 2)
+    np.testing.assert_allclose(found.coverage, 1, atol=1e-3)
