@@ -19,7 +19,7 @@ def counted(n: int, thing: str, *, form: str = "") -> str:
     return f"{n:{form}} {thing}{'' if n == 1 else 's'}"
 
 
-def some(names: Iterable[Any]) -> str:
+def some(names: Iterable[Any], *, separator: str = ", ") -> str:
     """Write names one after the other, the first ten.
 
     Examples
@@ -28,4 +28,4 @@ def some(names: Iterable[Any]) -> str:
     ('a, b', '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more')
     """
     shown = [str(name) for name in names]
-    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
+    return separator.join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")

@@ -249,7 +249,7 @@ class DatasetAccessor(DataArrayAccessor):
         features: str | Iterable[str] | None = None,
         seconds: float | None = None,
         period: Mapping[str, Any] | None = None,
-        person: str = "person",
+        person: str | None = None,
     ) -> xr.Dataset:
         """Express features relative to a baseline."""
     def clean(
@@ -262,7 +262,7 @@ class DatasetAccessor(DataArrayAccessor):
         confounds: str | Iterable[str] | None = None,
         series: xr.DataArray | None = None,
         standardize: bool = True,
-        order: int = 4,
+        order: int | None = None,
     ) -> xr.Dataset:
         """Clean the time courses of features of trend, frequencies, confounds and scale, in this order."""
     def smooth(
@@ -270,7 +270,7 @@ class DatasetAccessor(DataArrayAccessor):
         method: Smoother = "savgol",
         *,
         seconds: float = 0.5,
-        degree: int = 3,
+        degree: int | None = None,
         features: str | Iterable[str] | None = None,
     ) -> xr.Dataset:
         """Smooth the time courses of features, without delaying them."""
@@ -327,7 +327,7 @@ class DatasetAccessor(DataArrayAccessor):
         *,
         kind: Literal["difference", "index"] = "difference",
         mirrored: bool | str | None = None,
-        min_sum: float = 0.1,
+        min_sum: float | None = None,
     ) -> xr.Dataset:
         """Compare the left and the right side of every face, where features are measured on both."""
     def synchrony(
@@ -337,7 +337,7 @@ class DatasetAccessor(DataArrayAccessor):
         window: float,
         max_lag: float | None = None,
         step: float | None = None,
-        faces: Sequence[Any] = (0, 1),
+        faces: Sequence[Any] | None = None,
         pairs: Pairs | None = None,
         method: Literal["correlation", "coherence"] = "correlation",
         band: tuple[float, float] | None = None,
@@ -346,7 +346,7 @@ class DatasetAccessor(DataArrayAccessor):
         n_draws: int = 1000,
         seed: int = 0,
         rate: float | None = None,
-        min_valid: float = 0.5,
+        min_valid: float | None = None,
     ) -> xr.Dataset:
         """Measure the synchrony of two persons: the two faces of each video, or the faces of two videos."""
     def align(

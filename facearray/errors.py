@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "ArgumentError",
     "AssetError",
     "CapacityError",
     "ClusterError",
@@ -71,6 +72,10 @@ class DetectorError(FaceArrayError):
 
 class InputError(FaceArrayError, ValueError):
     """An argument has a value that cannot be used."""
+
+
+class ArgumentError(InputError, TypeError):
+    """A function is called with an argument that it does not have, without a name for one, or without a needed one."""
 
 
 class ReadError(FaceArrayError):

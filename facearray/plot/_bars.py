@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["bar_row", "error_row", "frame", "level", "point_row"]
 
 
+#: Pixels beside the bars: of the axis, and of a legend without its letters.
+_AXIS, _KEY = 70, 60
+
+
 def bar_row(
     x: ArrayLike,
     values: ArrayLike,
@@ -109,12 +113,15 @@ def frame(
     """Put elements over the numbered names of an axis."""
     import holoviews as hv
 
+    labels = [str(element.label) for element in elements if element.label]
+    has_legend = both.get("show_legend", bool(labels))
+    beside = _AXIS + (_KEY + _style.PIXELS_A_LETTER * max(map(len, labels), default=0) if has_legend else 0)
     chosen: dict[str, Any] = {
-        "show_legend": any(element.label for element in elements),
+        "show_legend": has_legend,
         "legend_position": "right",
         "xlabel": "",
         "xticks": _style.ticks(names),
-        "xrotation": _style.tick_rotation(names),
+        "xrotation": _style.tick_rotation(names, size[0] - beside),
         "xlim": (-0.6, max(len(names), 1) - 0.4),
     } | both
     legend = {"legend_limit": 100, "click_policy": "hide"} if chosen["show_legend"] else None

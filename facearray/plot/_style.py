@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from facearray import schema
-from facearray.errors import InputError, unknown_names
+from facearray.errors import InputError, SchemaError, unknown_names
 
 if TYPE_CHECKING:
     import holoviews as hv
@@ -39,6 +39,9 @@ PIXELS_PER_INCH = 120
 
 #: Letters of a name on an axis or in a legend; hovering shows all of it.
 MAX_LETTERS = 28
+
+#: About as wide is one of them in print, where they are wider than on the screen.
+PIXELS_A_LETTER = 9
 
 #: Most names that are written along an axis.
 MAX_TICKS = 60
@@ -155,10 +158,12 @@ def ticks(names: Sequence[object], *, most: int = MAX_TICKS) -> list[tuple[int, 
     return [(i, short(names[i])) for i in range(0, len(names), max(1, step))]
 
 
-def tick_rotation(names: Sequence[object]) -> int:
-    """Turn names that would run into each other."""
+def tick_rotation(names: Sequence[object], width: int) -> int:
+    """Turn names that would run into each other along an axis of so many pixels."""
     longest = max((len(short(name)) for name in names), default=0)
-    return 0 if longest * len(names) <= 60 else 45 if longest * len(names) <= 400 and longest < 20 else 90
+    # a blank between two
+    side_by_side = (longest + 1) * len(names) * PIXELS_A_LETTER
+    return 0 if side_by_side <= width else 45 if longest * len(names) <= 400 and longest < 20 else 90
 
 
 def measures(features: Iterable[str], labels: xr.DataArray | xr.Dataset) -> Iterator[tuple[str, str, list[str]]]:
@@ -186,6 +191,21 @@ def field(labels: xr.DataArray | xr.Dataset, feature: str, name: str) -> str:
 def with_unit(name: str, unit: str) -> str:
     """Name an axis with its unit."""
     return f"{name} ({unit})" if unit else name
+
+
+def refuse_result_of(name: str, ds: xr.Dataset, variable: str) -> None:
+    """Refuse what a function returned where its picture is drawn of detections.
+
+    Raises
+    ------
+    SchemaError
+        If there is that variable of the function, and no detections.
+    """
+    if "features" not in ds.data_vars and variable in ds.data_vars:
+        raise SchemaError(
+            f"found a result of facearray.signal.{name}; expected the detections that it was made of, of which the "
+            f"picture computes what it draws: ds.fex.plot.{name}() instead of ds.fex.{name}().fex.plot.{name}()"
+        )
 
 
 def one_of(kind: str, name: object, known: Iterable[object]) -> int:

@@ -81,6 +81,8 @@ def cooccurrence(
     >>> cooccurrence(ds, ["AU12", "happiness"]).Rectangles.I.dimension_values("jaccard").shape
     (4,)
     """
+    for name in MEASURES:
+        _style.refuse_result_of("cooccurrence", ds, name)
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     if measure not in DRAWN:
         raise unknown_names("measure", [str(measure)], list(DRAWN))

@@ -133,6 +133,7 @@ def quality(ds: xr.Dataset, *, title: str | None = None) -> hv.Layout:
     >>> len(quality(ds))
     2
     """
+    _style.refuse_result_of("quality", ds, "verdict")
     _style.load_backends()
     table = quality_table(ds)
     videos = list(dict.fromkeys(table["video"])) if table["video"].is_unique else table["video"].tolist()

@@ -19,10 +19,13 @@ from facearray.selectors import feature_names
 from facearray.stats.frames import FrameSums, block_sums, pool
 from facearray.stats.units import face_labels
 
-__all__ = ["Rest", "of_dataset", "of_quiet_frames", "of_values"]
+__all__ = ["PERSON", "Rest", "of_dataset", "of_quiet_frames", "of_values"]
 
 #: Groups of features that say how much a face does, the first that there is.
 ACTIVITY = ("aus", "blendshapes")
+
+#: Coordinate that says who is seen, where no other is named.
+PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +84,10 @@ def of_quiet_frames(ds: xr.Dataset, features: list[str], person: str) -> Rest:
     return _pooled(ds, together, len(features), codes, len(people), quiet).take(codes)
 
 
-def of_dataset(ds: xr.Dataset, other: xr.Dataset, features: list[str], person: str) -> Rest:
+def of_dataset(ds: xr.Dataset, other: xr.Dataset, features: list[str], person: str | None) -> Rest:
     """Average the frames of other detections, of the same person or else the same video.
+
+    Without a name for the coordinate of people, it is `PERSON` if both have it.
 
     Raises
     ------
@@ -93,7 +98,9 @@ def of_dataset(ds: xr.Dataset, other: xr.Dataset, features: list[str], person: s
     known = [str(name) for name in other["feature"].values]
     if missing := [name for name in features if name not in known]:
         raise unknown_names("feature of the reference", missing, known)
-    if person in ds.coords and person in other.coords:
+    if person is None and PERSON in ds.coords and PERSON in other.coords:
+        person = PERSON
+    if person is not None:
         wanted, own = _people(ds, person)
         people, codes = _people(other, person)
         what = person
@@ -101,7 +108,7 @@ def of_dataset(ds: xr.Dataset, other: xr.Dataset, features: list[str], person: s
         if other.sizes["face"] != ds.sizes["face"]:
             raise InputError(
                 f"found {other.sizes['face']} faces in the reference and {ds.sizes['face']} in the Dataset; expected "
-                f"the same, or a coordinate {person!r} on (video, face) in both"
+                f"the same, or a coordinate {PERSON!r} on (video, face) in both"
             )
         shape = (ds.sizes["video"], ds.sizes["face"])
         wanted, own = _slots(ds), np.arange(shape[0] * shape[1]).reshape(shape)

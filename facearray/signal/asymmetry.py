@@ -22,6 +22,9 @@ _SIDES = re.compile(r"(?P<name>.+?)(?P<side>_left|_right|Left|Right)")
 
 _TEXT = np.dtypes.StringDType()
 
+#: Of both sides, for the index: below it a face is at rest.
+MIN_SUM = 0.1
+
 #: Blendshapes whose Left and Right are directions of a movement and not sides of the face.
 _DIRECTIONS = ("jaw", "mouth")
 
@@ -33,7 +36,7 @@ def asymmetry(
     *,
     kind: Literal["difference", "index"] = "difference",
     mirrored: bool | str | None = None,
-    min_sum: float = 0.1,
+    min_sum: float | None = None,
 ) -> xr.Dataset:
     """Compare the left and the right side of every face, where features are measured on both.
 
@@ -54,7 +57,7 @@ def asymmetry(
         Whether the recordings are mirrored, for which the sign is turned; or the name of a coordinate on video that
         says so. None, where nobody knows, warns.
     min_sum
-        For ``"index"``.
+        For ``"index"``, 0.1 by default.
 
     Returns
     -------
@@ -93,10 +96,13 @@ def asymmetry(
     problems = Problems()
     problems.one_of("kind", kind, ("difference", "index"))
     problems.positive(min_sum=min_sum)
+    if kind == "difference" and min_sum is not None:
+        problems.add(f"found min_sum={min_sum!r} with kind='difference', which has no sum; it is for kind='index'")
     problems.raise_if_any()
     names = [str(name) for name in ds["feature"].to_numpy()]
     pairs = _pairs(names, features)
     left, right = (np.array([names.index(pair[i]) for pair in pairs.values()]) for i in (0, 1))
+    least = MIN_SUM if min_sum is None else min_sum
     sign = xr.Variable("video", np.where(_is_mirrored(ds, mirrored), -1, 1).astype(np.int8))
 
     def compared(frames: Frames) -> Result:
@@ -106,7 +112,7 @@ def asymmetry(
         if kind == "index":
             total = a + b
             with np.errstate(invalid="ignore", divide="ignore"):
-                found = np.where(total >= min_sum, found / total, np.nan)
+                found = np.where(total >= least, found / total, np.nan)
         return (found * frames.data["sign"],)
 
     dims = ("frame", "face", "feature")

@@ -14,7 +14,7 @@ from facearray.errors import unknown_names
 from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import with_unit
-from facearray.signal._rest import Rest, of_dataset, of_quiet_frames, of_values
+from facearray.signal._rest import PERSON, Rest, of_dataset, of_quiet_frames, of_values
 from facearray.signal._steps import recorded
 from facearray.signal._times import check_one, check_videos, known
 from facearray.signal.kernels.baselines import SCALES, Scale, level, relative
@@ -39,7 +39,7 @@ def baseline(
     features: str | Iterable[str] | None = None,
     seconds: float | None = None,
     period: Mapping[str, Any] | None = None,
-    person: str = "person",
+    person: str | None = None,
 ) -> xr.Dataset:
     """Express features relative to a baseline.
 
@@ -70,7 +70,8 @@ def baseline(
         For ``"period"``: a coordinate with dims (video, frame) or (video, frame, face) and its label, or a list of
         labels, such as ``{"phase": "neutral"}``.
     person
-        Coordinate on video, or on video and face, that says who is seen; for ``"quiet"`` and other detections.
+        Coordinate on video, or on video and face, that says who is seen; for ``"quiet"`` and other detections, of
+        which it has to be a coordinate, too. ``"person"`` by default, where there is one.
 
     Returns
     -------
@@ -104,7 +105,7 @@ def baseline(
     chosen = feature_positions(ds, features)
     names = [str(name) for name in ds["feature"].to_numpy()]
     names = names if chosen is None else [names[i] for i in chosen]
-    _check_arguments(reference, scale, seconds, period)
+    _check_arguments(reference, scale, seconds, period, person)
     rest: Rest | None = None
     at_rest: AtRest | None = None
     others: dict[str, xr.Variable] = {}
@@ -113,7 +114,7 @@ def baseline(
     elif isinstance(reference, xr.Dataset):
         rest = of_dataset(ds, reference, names, person)
     elif reference == "quiet":
-        rest = of_quiet_frames(ds, names, person)
+        rest = of_quiet_frames(ds, names, PERSON if person is None else person)
     elif reference == "first" and seconds is not None:
         check_videos(ds, known)
         at_rest = _first(seconds)
@@ -146,8 +147,13 @@ def baseline(
     return with_unit(new, chosen, UNITS[scale]) if scale in UNITS else new
 
 
-def _check_arguments(reference: Any, scale: str, seconds: float | None, period: Mapping[str, Any] | None) -> None:
+def _check_arguments(
+    reference: Any, scale: str, seconds: float | None, period: Mapping[str, Any] | None, person: str | None
+) -> None:
     problems = Problems()
+    of_people = isinstance(reference, xr.Dataset) or (isinstance(reference, str) and reference == "quiet")
+    if person is not None and not of_people:
+        problems.add(f"found person={person!r}; it is for the reference 'quiet' or another Dataset; leave it out")
     if not isinstance(reference, xr.Dataset | xr.DataArray):
         if not (isinstance(reference, str) and reference in get_args(Reference)):
             problems.add(

@@ -27,6 +27,9 @@ __all__ = ["clean"]
 
 Trend = Literal["constant", "linear", "quadratic"]
 
+#: Of the filter, where none is asked for.
+ORDER = 4
+
 DEGREES: dict[bool | str, int | None] = {False: None, True: 1, "constant": 0, "linear": 1, "quadratic": 2}
 
 
@@ -41,7 +44,7 @@ def clean(
     confounds: str | Iterable[str] | None = None,
     series: xr.DataArray | None = None,
     standardize: bool = True,
-    order: int = 4,
+    order: int | None = None,
 ) -> xr.Dataset:
     """Clean the time courses of features of trend, frequencies, confounds and scale, in this order.
 
@@ -67,7 +70,7 @@ def clean(
     standardize
         4. Whether each feature is given mean 0 and standard deviation 1 (denominator n - 1).
     order
-        Of the filter in one direction.
+        Of the filter in one direction, 4 by default.
 
     Returns
     -------
@@ -220,8 +223,10 @@ def _make_plan(
         problems.add(f"found detrend={detrend!r}; expected True, False, 'constant', 'linear' or 'quadratic'")
     if not isinstance(standardize, bool):
         problems.add(f"found standardize={standardize!r}; expected True or False")
-    if not (isinstance(order, int) and order > 0):
+    if order is not None and not (isinstance(order, int) and order > 0):
         problems.add(f"found order={order!r}; expected a whole number above 0")
+    if order is not None and high_pass is None and low_pass is None:
+        problems.add(f"found order={order!r} without a filter; give high_pass or low_pass, or leave it out")
     problems.raise_if_any()
     if high_pass is not None and low_pass is not None and high_pass >= low_pass:
         problems.add(f"found high_pass={high_pass:g} Hz and low_pass={low_pass:g} Hz; expected the first to be lower")
@@ -245,7 +250,7 @@ def _make_plan(
         degree=DEGREES[detrend],
         high_pass=high_pass,
         low_pass=low_pass,
-        order=order,
+        order=ORDER if order is None else order,
         standardize=standardize,
     )
 

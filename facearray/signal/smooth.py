@@ -23,6 +23,9 @@ __all__ = ["smooth"]
 
 Smoother = Literal["savgol", "gaussian", "median"]
 
+#: Of a polynomial, where none is asked for.
+DEGREE = 3
+
 
 @recorded
 def smooth(
@@ -30,7 +33,7 @@ def smooth(
     method: Smoother = "savgol",
     *,
     seconds: float = 0.5,
-    degree: int = 3,
+    degree: int | None = None,
     features: str | Iterable[str] | None = None,
 ) -> xr.Dataset:
     """Smooth the time courses of features, without delaying them.
@@ -47,7 +50,7 @@ def smooth(
         Length of the window; of a Gaussian the full width at half maximum. It is rounded to whole frames of each video,
         an odd number of them but for a Gaussian.
     degree
-        Of the polynomial of ``"savgol"``; the others do not use it.
+        Of the polynomial of ``"savgol"``, 3 by default.
     features
         Groups and names, as for `facearray.selectors.select`; all by default.
 
@@ -85,10 +88,13 @@ def smooth(
     problems = Problems()
     problems.one_of("method", method, get_args(Smoother))
     problems.positive(seconds=seconds)
-    if not (isinstance(degree, int) and degree >= 0):
+    if degree is not None and not (isinstance(degree, int) and degree >= 0):
         problems.add(f"found degree={degree!r}; expected a whole number, 0 or more")
+    if degree is not None and method != "savgol":
+        problems.add(f"found degree={degree!r} with method={method!r}, which fits no polynomial; leave it out")
     problems.raise_if_any()
-    complaints = partial(_complaints, method=method, seconds=seconds, degree=degree)
+    power = DEGREE if degree is None else degree
+    complaints = partial(_complaints, method=method, seconds=seconds, degree=power)
     check_videos(ds, complaints)
 
     def smoothed(courses: NDArray[np.float64], frames: Frames) -> NDArray[np.float64]:
@@ -99,7 +105,7 @@ def smooth(
             return on_grid(courses, places, lambda grid: gaussian(grid, width))
         if method == "median":
             return on_grid(courses, places, lambda grid: moving_median(grid, _odd(width)))
-        return on_grid(courses, places, lambda grid: savitzky_golay(grid, _odd(width), degree))
+        return on_grid(courses, places, lambda grid: savitzky_golay(grid, _odd(width), power))
 
     return map_series(ds, smoothed, features=features)
 

@@ -19,6 +19,9 @@ from facearray.stats.intersubject.request import chosen_names
 
 __all__ = ["synchrony"]
 
+#: Slots that are compared, where none are asked for.
+FACES = (0, 1)
+
 
 @recorded
 def synchrony(
@@ -28,7 +31,7 @@ def synchrony(
     window: float,
     max_lag: float | None = None,
     step: float | None = None,
-    faces: Sequence[Any] = (0, 1),
+    faces: Sequence[Any] | None = None,
     pairs: Pairs | None = None,
     method: Literal["correlation", "coherence"] = "correlation",
     band: tuple[float, float] | None = None,
@@ -37,7 +40,7 @@ def synchrony(
     n_draws: int = 1000,
     seed: int = 0,
     rate: float | None = None,
-    min_valid: float = 0.5,
+    min_valid: float | None = None,
 ) -> xr.Dataset:
     """Measure the synchrony of two persons: the two faces of each video, or the faces of two videos.
 
@@ -59,7 +62,7 @@ def synchrony(
         Seconds from window to window; by default the window's length, without which ``null="segment_shuffle"`` is not
         possible.
     faces
-        The two slots that are compared in every video.
+        The two slots that are compared in every video, 0 and 1 by default.
     pairs
         Instead of faces: pairs of video labels, or a DataFrame with ``video`` and ``video_other``, of which each has
         one face. Their times have to be of one clock.
@@ -83,7 +86,8 @@ def synchrony(
     rate
         Values a second, where videos have different rates, or to average over fast ones.
     min_valid
-        Smallest share of a window in which both have a value.
+        Smallest share of a window in which both have a value, 0.5 by default. For correlations; coherence takes whole
+        windows.
 
     Returns
     -------
@@ -167,8 +171,16 @@ def synchrony(
         min_valid=min_valid,
     )
     check(request)
+    if faces is not None and pairs is not None:
+        raise InputError(
+            f"found faces={tuple(faces)!r} and pairs; expected one of them: two faces of every video, or the one face "
+            "of each of two videos; leave the other out"
+        )
     check_detections(ds)
-    dyads = dyads_of_faces(ds, faces, rate) if pairs is None else dyads_of_videos(ds, pairs, rate)
+    if pairs is None:
+        dyads = dyads_of_faces(ds, FACES if faces is None else faces, rate)
+    else:
+        dyads = dyads_of_videos(ds, pairs, rate)
     names, single = chosen_names(dyads.ds, feature)
     comparison = comparison_of(request, dyads.grid)
     found, excluded = _of_dyads(dyads, names, comparison)

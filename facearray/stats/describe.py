@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+from facearray._words import some
 from facearray.errors import InputError
 from facearray.stats.regression.design import INTERCEPT
-from facearray.stats.sentences import courses, measurement, over_time
+from facearray.stats.sentences import courses, dyads, measurement, over_time
 from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, counted, each_feature, listed, p_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
         From `facearray.stats.regress`, `facearray.stats.ttest`, `facearray.stats.missingness`, `facearray.stats.isc` or
         what is computed from it, `facearray.stats.isfc`, `facearray.stats.reliability`, `facearray.stats.split_half` or
         `facearray.stats.agreement`, or a selection of its terms, faces and features; from `facearray.stats.decode`; or
-        from `regress_over_time`, `decode_over_time`, `cluster_test`, `event_test` or `event_average`.
+        from `regress_over_time`, `decode_over_time`, `cluster_test`, `event_test` or `event_average`; or from
+        `facearray.signal.synchrony`.
     alpha
         Level below which an adjusted p value is significant.
 
@@ -36,8 +38,8 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
     str
         What was tested and how; every significant feature with its statistic, degrees of freedom, p, adjusted p,
         effect and confidence interval, every feature set with its score, chance level and p, or every correlation with
-        what it rests on; of which population the units are a sample; what was excluded, and what has to be known before
-        the numbers are trusted.
+        what it rests on; of which population the units are a sample; what was excluded, the first ten of many, and
+        what has to be known before the numbers are trusted.
 
     Raises
     ------
@@ -249,7 +251,7 @@ def _context(result: Any) -> Iterator[str]:
     if "seed" in attrs:
         yield f"Seed: {attrs['seed']}."
     if len(attrs.get("excluded", [])):
-        yield f"Excluded: {'; '.join(attrs['excluded'])}."
+        yield f"Excluded: {some(attrs['excluded'], separator='; ')}."
     for note in attrs.get("notes", ()):
         yield f"Note: {note}."
     if "facearray_version" in attrs:
@@ -275,5 +277,6 @@ _WRITERS: dict[str, Callable[[Any, float], Iterator[str]]] = {
     "regress_over_time": over_time.regression,
     "reliability": measurement.reliability,
     "split_half": measurement.split_half,
+    "synchrony": dyads.synchrony,
     "ttest": _ttest,
 }

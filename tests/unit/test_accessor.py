@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from facearray import accessor, schema, selectors
+from facearray import _members, accessor, schema, selectors
 from facearray._members import Member
+from facearray.errors import ArgumentError
 
 ARGUMENTS = {"select": ("aus,Yaw",)}
 FUNCTIONS = {name: getattr(selectors, name) for name in selectors.__all__}
@@ -67,6 +68,40 @@ def test_plot_members__are_the_functions(ds):
         assert getattr(ds.fex.plot, name).__func__ is method.__func__
         assert inspect.signature(method) == inspect.signature(function).replace(parameters=parameters)
         assert inspect.unwrap(method) is function
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda fex: fex.isc("AU12", algn="time"), r"unknown argument of isc 'algn' \(did you mean 'align'\?\); known"),
+        (lambda fex: fex.plot.bars(by="condition"), r"unknown argument of bars 'by'; known: .*, group, "),
+        (lambda fex: fex.clean("AU12"), r"found 'AU12' without a name in clean; .*: features=, detrend="),
+        (lambda fex: fex.steps(range(90)), r"found range\(0, 90\) without a name in steps; .*: no more"),
+        (
+            lambda fex: fex.isc(np.zeros(99), 1),
+            r"found 1 without a name in isc; expected one of its arguments: method=",
+        ),
+        (lambda fex: fex.clean(np.zeros(99)), "found a ndarray without a name in clean"),
+        (lambda fex: fex.to_grid(0.0, n=3), "found no tr in to_grid; expected tr="),
+        (lambda fex: fex.spectrum(), "found no window in spectrum; expected window="),
+        (lambda fex: fex.wavelet(1.0, frequency=2.0), "multiple values for argument 'frequency'"),
+    ],
+)
+def test_methods__arguments_that_do_not_exist(ds, call, message):
+    with pytest.raises(ArgumentError, match=message) as raised:
+        call(ds.fex)
+    assert isinstance(raised.value, TypeError)
+    assert raised.value.__suppress_context__
+
+
+def test_methods__errors_of_the_functions_are_not_touched(ds, monkeypatch):
+    def steps(ds):
+        raise TypeError("in the function")
+
+    monkeypatch.setattr(accessor.DatasetAccessor, "steps", _members.Method("").build(steps))
+    with pytest.raises(TypeError, match=r"^in the function$") as raised:
+        ds.fex.steps()
+    assert not isinstance(raised.value, ArgumentError)
 
 
 def test_init__stores_the_object_and_reads_nothing():

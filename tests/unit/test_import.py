@@ -25,7 +25,8 @@ WITH_DASK = "facearray.detection.executors.plugin"
 
 #: A part of the package may import itself and parts of earlier rows, also inside its functions.
 LAYERS = (
-    ("errors", "_secrets", "_members", "_version", "_words"),
+    ("errors", "_secrets", "_version", "_words"),
+    ("_members",),
     ("schema", "_assets", "sampling"),
     ("assets", "_columns", "_matching", "epochs", "selectors"),
     ("blocks", "combine", "intervals", "io", "tables"),

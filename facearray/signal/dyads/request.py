@@ -19,6 +19,9 @@ DyadNull = Literal["segment_shuffle", "circular_shift", "pseudo_dyads"]
 
 METHODS = ("correlation", "coherence")
 
+#: Share of a window, where none is asked for.
+_MIN_VALID = 0.5
+
 #: Of the correlations of all windows with all others of one dyad.
 _MAX_BYTES = 2**30
 
@@ -42,7 +45,7 @@ class Request:
     null: DyadNull | None
     n_draws: int
     seed: int
-    min_valid: float
+    min_valid: float | None
 
     @property
     def is_coherence(self) -> bool:
@@ -92,11 +95,13 @@ def check(request: Request) -> None:
         problems.one_of("null", request.null, get_args(DyadNull))
     problems.positive(window=request.window, step=request.step, n_draws=request.n_draws)
     problems.not_negative(max_lag=request.max_lag)
-    if not 0 < request.min_valid <= 1:
+    if request.min_valid is not None and not 0 < request.min_valid <= 1:
         problems.add(f"found min_valid={request.min_valid!r}; expected a share above 0, up to 1")
     if request.is_coherence:
         if request.max_lag is not None:
             problems.add("found max_lag with method='coherence', which has a phase instead of lags; leave it out")
+        if request.min_valid is not None:
+            problems.add("found min_valid with method='coherence', which takes whole windows; leave it out")
         if not request.is_two_sided:
             problems.add("found alternative='greater' with method='coherence', which has no sign; leave it out")
         if request.band is not None and not 0 <= request.band[0] < request.band[1]:
@@ -142,7 +147,7 @@ def _windows(request: Request, grid: Grid) -> Windows:
     apart = length if request.step is None else grid.steps_in(request.step, "step")
     longest = request.window / _LAGS_A_WINDOW if request.max_lag is None else request.max_lag
     lag = 0 if request.is_coherence else round(longest / grid.step)
-    windows = Windows(length, apart, lag, request.min_valid)
+    windows = Windows(length, apart, lag, _MIN_VALID if request.min_valid is None else request.min_valid)
     problems = Problems()
     if request.null == "segment_shuffle" and apart < length:
         problems.add(

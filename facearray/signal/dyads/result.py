@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from facearray._words import counted
 from facearray.signal.dyads.groups import Group
 from facearray.signal.dyads.members import Dyads
 from facearray.signal.dyads.outcomes import LEAD, STRENGTH, STRENGTH_MAX, Found
@@ -129,7 +130,8 @@ def _coords(dyads: Dyads, comparison: Comparison, part: str, data: dict[str, xr.
 def _attrs(dyads: Dyads, comparison: Comparison, excluded: dict[str, str]) -> dict[str, Any]:
     request, windows, step = comparison.request, comparison.windows, dyads.grid.step
     attrs = dyads.ds.attrs | {
-        "method": f"synchrony, {request.method}",
+        "method": "synchrony",
+        "test": request.method,
         "window": windows.length * step,
         "window_step": windows.step * step,
         "max_lag": windows.max_lag * step,
@@ -138,7 +140,17 @@ def _attrs(dyads: Dyads, comparison: Comparison, excluded: dict[str, str]) -> di
         "null": request.null or "none",
         "unit": "dyad",
         "n": len(dyads.labels) - len(excluded),
+        "population": _population(dyads, len(dyads.labels) - len(excluded)),
         "excluded": [f"{label}: {reason}" for label, reason in excluded.items()],
         "facearray_version": version("facearray"),
     }
     return attrs if request.null is None else attrs | {"n_draws": request.n_draws, "seed": request.seed}
+
+
+def _population(dyads: Dyads, n: int) -> str:
+    """Say what the dyads stand for, and whether some share a person, which tests of all dyads do not know."""
+    members = np.concatenate([np.column_stack([dyads.videos[:, i], dyads.faces[:, i]]) for i in (0, 1)])
+    shared = len(np.unique(members, axis=0)) < len(members)
+    return f"{counted(n, 'dyad')} like these" + (
+        ", some of which have a recording in common, so that they are fewer than they seem" if shared else ""
+    )

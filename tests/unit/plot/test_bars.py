@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import holoviews as hv
 import numpy as np
 import pytest
 import xarray as xr
 
+from facearray import schema
 from facearray.errors import InputError, SchemaError
 from facearray.plot import bars
 
@@ -95,6 +98,20 @@ def test_bars__one_panel_a_unit_and_face(ds, recordings):
 def test_bars__without_error_bars(ds):
     summary = ds.fex.summarize(("mean", "sem"), by="condition", features="aus")
     assert elements(summary.fex.plot.bars(error=False), hv.ErrorBars) == []
+
+
+@pytest.mark.parametrize("features", ["facebox", "aus", "emotions", ["AU01", "AU02"]])
+@pytest.mark.parametrize("group", [None, "condition"])
+def test_bars__names_do_not_run_into_each_other(recordings, features, group):
+    ds = recordings({"a": 3, "b": 3}, features=schema.feature_names("facebox", "aus", "emotions"))
+    picture = bars(ds.assign_coords(condition=("video", ["good news", "bad news"])), features=features, group=group)
+    drawn = hv.render(next(iter(picture)) if isinstance(picture, hv.Layout) else picture, backend="matplotlib")
+    drawn.canvas.draw()
+    names = drawn.axes[0].get_xticklabels()
+    boxes = sorted((name.get_window_extent() for name in names), key=lambda box: box.x0)
+    apart = all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+    # turned ones are above each other
+    assert apart or {name.get_rotation() for name in names} <= {45.0, 90.0}
 
 
 def test_bars__mistakes(ds):

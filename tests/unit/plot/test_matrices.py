@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from facearray.errors import InputError
+from facearray.errors import InputError, SchemaError
 from facearray.plot import cooccurrence, isc
 from facearray.plot._matrix import MOST_RECTANGLES, cluster
 
@@ -131,3 +131,5 @@ def test_cooccurrence__mistakes(ds, recordings):
         cooccurrence(ds, measure="conditional", linkage="average")
     with pytest.raises(InputError, match="found 2 faces; expected one for one matrix: choose with face=0"):
         cooccurrence(recordings({"a": 5}, n_faces=2))
+    with pytest.raises(SchemaError, match=r"found a result of .*cooccurrence; expected the detections"):
+        ds.fex.cooccurrence("aus").fex.plot.cooccurrence()

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.spatial.distance import pdist
 from sklearn.decomposition import PCA
 
-from facearray.errors import InputError
+from facearray.errors import InputError, SchemaError
 from facearray.plot import distribution, embedding, quality, quality_table
 from facearray.testing import random_dataset
 
@@ -125,6 +125,11 @@ def test_quality__draws_the_table(ds):
         np.testing.assert_allclose(panel.Segments.I.dimension_values(1), table[f"{name} 5 %"])
         np.testing.assert_allclose(panel.Segments.I.dimension_values(3), table[f"{name} 95 %"])
     assert rate.Scatter.I.dimension_values("video").tolist() == ["a.mp4", "b.mp4", "c.mp4", "d.mp4"]
+
+
+def test_quality__of_its_own_result_says_what_to_draw(ds):
+    with pytest.raises(SchemaError, match=r"of facearray.signal.quality; expected the det.*: ds.fex.plot.quality\(\)"):
+        ds.fex.quality().fex.plot.quality()
 
 
 def test_quality__faces_stand_beside_each_other(recordings):

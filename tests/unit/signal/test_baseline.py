@@ -123,6 +123,15 @@ def test_baseline__of_the_same_people_in_other_detections(faces):
     )
 
 
+def test_baseline__people_by_a_coordinate_of_another_name(faces):
+    rest = faces.isel(frame=slice(0, 20))
+    ds, other = (part.rename(person="actor") for part in (faces, rest))
+    found = baseline(ds, other, person="actor")
+    xr.testing.assert_equal(found.features.variable, baseline(faces, rest).features.variable)
+    with pytest.raises(InputError, match="found no coordinate 'actor'"):
+        baseline(ds, rest, person="actor")
+
+
 def test_baseline__of_the_same_video_where_nobody_is_named(faces):
     ds = faces.drop_vars("person")
     found = baseline(ds, ds.isel(video=[3, 2, 1, 0], frame=slice(0, 10)))
@@ -168,6 +177,11 @@ def test_baseline__nothing_where_the_scale_does_not_exist(course):
         (("period",), {"period": {"fase": "rest"}}, "unknown coordinate of frames 'fase' .did you mean 'phase'"),
         (("quiet",), {"person": "persn"}, "found no coordinate 'persn' .did you mean 'person'"),
         (("quiet",), {"person": "video"}, "found person='video'; expected a coordinate of people"),
+        (
+            ("median",),
+            {"person": "person"},
+            "found person='person'; it is for the reference 'quiet' or another",
+        ),
         ((), {"scale": "dB"}, "found scale='dB'; expected one of 'difference', 'percent', 'z', 'decibel'"),
         ((xr.DataArray([1.0], {"feature": ["Yaw"]}),), {}, "unknown feature of the reference"),
         ((xr.DataArray([1.0], {"feature": ["AU12"]}),), {"features": "AU12", "scale": "z"}, "scale='z' with levels"),

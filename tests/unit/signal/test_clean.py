@@ -164,6 +164,7 @@ def test_clean__standardized_whatever_is_missing(course, seed, lost, trend):
         ({"high_pass": 0.1}, r"'b': found high_pass=0.1 Hz, a period of 10 s, and a video of 2.4 s"),
         ({"high_pass": 4, "low_pass": 2}, "found high_pass=4 Hz and low_pass=2 Hz; expected the first to be lower"),
         ({"low_pass": -1, "order": 0}, "found 2 problems:\n  - found low_pass=-1; expected"),
+        ({"order": 4}, "found order=4 without a filter; give high_pass or low_pass, or leave it out"),
         ({"detrend": "cubic"}, "found detrend='cubic'; expected True, False, 'constant'"),
         ({"standardize": "z"}, "found standardize='z'; expected True or False"),
         ({"confounds": "Yew"}, "unknown feature or group 'Yew' .did you mean 'Yaw'"),

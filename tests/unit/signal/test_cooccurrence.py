@@ -79,6 +79,8 @@ def test_asymmetry__left_less_right_of_what_has_two_sides():
     np.testing.assert_allclose(found.features.squeeze(), [[0.6, -0.2], [-0.02, np.nan]], atol=1e-6)
     index = asymmetry(ds, "AU12", mirrored=False, kind="index")
     np.testing.assert_allclose(index.features.squeeze(), [0.6, np.nan], atol=1e-6)
+    index = asymmetry(ds, "AU12", mirrored=False, kind="index", min_sum=0.05)
+    np.testing.assert_allclose(index.features.squeeze(), [0.6, -1 / 3], atol=1e-6)
 
 
 def test_asymmetry__mirrored_recordings_turn_the_sign():
@@ -112,3 +114,5 @@ def test_asymmetry__bad_input():
         asymmetry(ds, mirrored="who")
     with pytest.raises(InputError, match="found kind='ratio'"):
         asymmetry(ds, kind="ratio", mirrored=False)
+    with pytest.raises(InputError, match=r"found min_sum=0.1 with kind='difference', which has no sum"):
+        asymmetry(ds, min_sum=0.1, mirrored=False)

@@ -80,6 +80,7 @@ def test_smooth__frames_that_were_left_out_keep_their_distance(course, noisy):
         (("gaussian",), {"seconds": 0.01}, r"found seconds=0.01, 0.25 frames"),
         (("mean",), {"seconds": -1}, "found 2 problems:\n  - found method='mean'; expected one of 'savgol'"),
         ((), {"degree": 1.5}, r"found degree=1.5; expected a whole number"),
+        (("median",), {"degree": 3}, "found degree=3 with method='median', which fits no polynomial; leave it out"),
     ],
 )
 def test_smooth__bad_options(faces, args, options, message):

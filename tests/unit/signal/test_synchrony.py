@@ -202,6 +202,11 @@ def test_synchrony__several_features_and_short_dyads():
         ({"method": "coherence", "band": (1.1, 1.2)}, "expected one with a multiple of 0.5 Hz"),
         ({"pairs": [("000", "001")]}, "found 2 faces; expected one, because a pair of videos is one of two persons"),
         ({"min_valid": 0}, "found min_valid=0; expected a share above 0, up to 1"),
+        (
+            {"method": "coherence", "min_valid": 0.5},
+            "found min_valid with method='coherence', which takes whole",
+        ),
+        ({"faces": (0, 1), "pairs": [("000", "001")]}, r"found faces=\(0, 1\) and pairs; expected one of them"),
         ({"n_draws": 0}, "found n_draws=0"),
         ({"rate": 20}, "found rate=20; expected at most 10"),
     ],

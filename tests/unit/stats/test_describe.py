@@ -112,6 +112,13 @@ def test_describe__missingness(ds):
     assert "The shares differed at alpha = 1: " in describe(result.isel(face=[1]), alpha=1)
 
 
+def test_describe__of_many_that_are_excluded_the_first_ten(ds):
+    result = ttest(ds.assign(features=ds.features.where(ds.video < "v06")), y="AU12")
+    (line,) = (line for line in describe(result).splitlines() if line.startswith("Excluded: "))
+    assert result.attrs["excluded"][0] in line
+    assert line.endswith(f"; {result.attrs['excluded'][9]} and 5 more.")
+
+
 def test_describe__alpha_is_written_as_it_is(ds):
     assert "at alpha = .001" in describe(ttest(ds, "arm", y="AU12"), alpha=0.001)
 
