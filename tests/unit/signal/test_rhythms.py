@@ -66,6 +66,44 @@ def test_morlet__is_a_convolution():
     np.testing.assert_allclose(morlet(x, step, f, n_cycles, 0.01), expected, atol=1e-12)
 
 
+def amplitudes_by_pywavelets(x: np.ndarray, step: float, frequencies: list[float], n_cycles: float) -> np.ndarray:
+    """Complex amplitudes (n_frequency, n) of a series by PyWavelets' complex Morlet wavelet.
+
+    With the bandwidth B it is exp(-t² / B + 2πit) / sqrt(πB) with t in scales, so that B = 2 (s f)², and a wave of
+    amplitude 1 has half the root of the scale for a coefficient. It is integrated over each place, and half a place
+    late. Its sum is not 0, which matters with few cycles.
+    """
+    pywt = pytest.importorskip("pywt", reason="needs PyWavelets")
+    bandwidth = n_cycles**2 / (2 * np.pi**2)
+    scales = 1 / (np.array(frequencies) * step)
+    coefficients, found = pywt.cwt(x, scales, f"cmor{bandwidth:.12f}-1.0", sampling_period=step, precision=18)
+    np.testing.assert_allclose(found, frequencies)
+    turns = np.fft.fftfreq(len(x))
+    spectra = np.fft.fft(2 * coefficients / np.sqrt(scales)[:, None], axis=1)
+    return np.fft.ifft(spectra * np.exp(1j * np.pi * turns) / np.sinc(turns), axis=1)
+
+
+@pytest.mark.parametrize("n_cycles", [5.0, 7.0])
+def test_multi_wavelet__is_pywavelets(n_cycles):
+    rng, frequencies = np.random.default_rng(7), [0.5, 2.0, 5.0]
+    x = rng.normal(size=(1500, 2)) + np.sin(2 * np.pi * 2 * np.arange(1500) / 25)[:, None]
+    expected = np.stack([amplitudes_by_pywavelets(part - part.mean(), 0.04, frequencies, n_cycles) for part in x.T])
+    parts = {
+        name: multi_wavelet(one_video(x), frequencies, n_cycles=n_cycles, part=name).features.squeeze()
+        for name in ("amplitude", "phase", "filtered", "power")
+    }
+    found = (parts["amplitude"] * np.exp(1j * parts["phase"])).transpose("feature", "frequency", "frame").values
+    inner = slice(300, -300)
+    assert not np.isnan(found[..., inner]).any()
+    largest = np.abs(expected[..., inner]).max()
+    np.testing.assert_allclose(found[..., inner], expected[..., inner], atol=0.004 * largest)
+    for name, of in (("filtered", np.real), ("power", lambda z: np.abs(z) ** 2)):
+        own = parts[name].transpose("feature", "frequency", "frame").values
+        np.testing.assert_allclose(own, of(found), atol=1e-9)
+    one = wavelet(one_video(x), 2.0, n_cycles=n_cycles, part="filtered").features.squeeze().T
+    np.testing.assert_allclose(one[:, inner], expected[:, 1, inner].real, atol=0.004 * largest)
+
+
 def test_wavelet__parts_of_a_wave():
     t = np.arange(500) / 25
     ds = one_video(0.5 + 0.2 * np.sin(2 * np.pi * t))
