@@ -14,10 +14,12 @@ from facearray.errors import InputError
 from facearray.signal._apply import Frames, feature_positions
 from facearray.signal._times import check_one, count_frames, iter_times, known, require_times
 from facearray.signal.kernels.spans import Spans, frame_spans
+from facearray.stats.intersubject.grid import Grid, make_grid
 
 __all__ = [
     "check_detections",
     "chosen_positions",
+    "common_grid",
     "each_video",
     "recorded_spans",
     "refuse_features_without_values",
@@ -58,6 +60,23 @@ def recorded_spans(ds: xr.Dataset) -> tuple[NDArray[np.float64], NDArray[np.floa
     for video, times in iter_times(ds):
         first[video], last[video] = times[0], times[-1]
     return first, last
+
+
+def common_grid(ds: xr.Dataset, rate: float | None) -> Grid:
+    """Find the places of the frames of all videos on one time axis, of the rate that they share or of another one.
+
+    Raises
+    ------
+    InputError
+        If times are unknown or do not increase, or there is no common rate.
+    """
+    n_frames = count_frames(ds, known, len)
+    if rate is None and n_frames.max(initial=0) < 2:
+        raise InputError(
+            "found no video with two frames or more, so that the frame rate is unknown; expected one; leave out "
+            "pictures, or pass rate="
+        )
+    return make_grid(ds, "time", rate)
 
 
 def each_video(ds: xr.Dataset, features: str | Iterable[str]) -> Iterator[tuple[int, Frames]]:

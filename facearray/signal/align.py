@@ -16,9 +16,8 @@ from facearray.schema import COORDS, DATA_VARS, DIMS
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
-from facearray.signal._videos import check_detections, chosen_positions, recorded_spans, spans_of
+from facearray.signal._videos import check_detections, chosen_positions, common_grid, recorded_spans, spans_of
 from facearray.signal.kernels.spans import stretch_means
-from facearray.stats.intersubject.grid import make_grid
 from facearray.stats.units import label_coordinates
 
 __all__ = ["align"]
@@ -109,7 +108,7 @@ def align(
     problems.raise_if_any()
     check_detections(ds)
     chosen = chosen_positions(ds, features)
-    step = 1 / rate if rate is not None else _frame_step(ds)
+    step = 1 / rate if rate is not None else common_grid(ds, None).step
     places = np.arange(-round(before / step), round(after / step) + 1)
     videos, trials, labels = _rows(ds, table)
     onsets = np.full((ds.sizes["video"], len(labels)), np.nan)
@@ -140,15 +139,6 @@ def align(
         "onset": (("video", "trial"), onsets, {"units": "s"}),
     }
     return xr.Dataset({"features": values}, coords, ds.attrs)
-
-
-def _frame_step(ds: xr.Dataset) -> float:
-    grid = make_grid(ds, "time", None)
-    if int((grid.stop - grid.start).max(initial=0)) < 2:
-        raise InputError(
-            "found no video with two frames or more, so that the frame rate is unknown; expected one; pass rate="
-        )
-    return grid.step
 
 
 def _rows(ds: xr.Dataset, table: pd.DataFrame) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[Any]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from facearray import schema
 from facearray.errors import unknown_names
+from facearray.sampling import frame_step
 from facearray.signal._apply import Frames, Output, Result, feature_positions, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import with_unit
@@ -86,7 +88,7 @@ def baseline(
     InputError
         If an argument is not what it should be, does not go with the reference, or is lacking; if a video has no frame
         of the period; if a face has no known person, or a person no frames at rest; if the other Dataset or the levels
-        lack videos or features; if times that ``"first"`` needs are unknown.
+        lack videos or features; if times that ``"first"`` needs are unknown, or a video ends before `seconds` do.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -116,7 +118,7 @@ def baseline(
     elif reference == "quiet":
         rest = of_quiet_frames(ds, names, PERSON if person is None else person)
     elif reference == "first" and seconds is not None:
-        check_videos(ds, known)
+        check_videos(ds, partial(_long_enough, seconds=seconds))
         at_rest = _first(seconds)
     elif reference == "period" and period is not None:
         marks = _labelled(ds, period)
@@ -189,9 +191,24 @@ def _check_rest(video: str, values: NDArray[np.float64], rest: NDArray[np.float6
     problems.raise_if_any()
 
 
+def _long_enough(times: NDArray[np.float64], seconds: float) -> Iterator[str]:
+    """Complain about times that are unknown, or end before the first seconds do."""
+    wrong = list(known(times))
+    yield from wrong
+    if wrong:
+        return
+    step = frame_step(times)
+    lasts = float(times[-1] - times[0]) + step
+    if seconds > lasts + step / 2:
+        yield (
+            f"found seconds={seconds:g} and a video of {lasts:.3g} s; expected it to last that long; give fewer, or "
+            "leave the video out"
+        )
+
+
 def _first(seconds: float) -> AtRest:
     def at_rest(frames: Frames) -> NDArray[np.bool_]:
-        check_one(frames.video, frames.times, known)
+        check_one(frames.video, frames.times, partial(_long_enough, seconds=seconds))
         # a frame that begins where the stretch ends is not in it, whatever its time was rounded to
         return np.asarray(frames.times - frames.times[0] < seconds - 1e-6)[None]
 

@@ -14,7 +14,7 @@ from facearray.errors import InputError
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
-from facearray.signal._videos import chosen_positions
+from facearray.signal._videos import chosen_positions, refuse_features_without_values
 from facearray.stats.summarize import summarize
 from facearray.stats.units import label_coordinates
 
@@ -63,7 +63,8 @@ def distance(
     Raises
     ------
     InputError
-        If a name or the metric is unknown, or the distances between the frames of a video need more than 1 GiB.
+        If a name or the metric is unknown, a feature has no mean in any video, or the distances between the frames of a
+        video need more than 1 GiB.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -160,6 +161,7 @@ def _distances(x: NDArray[np.float64], metric: str, standardize: bool) -> NDArra
 def _of_means(ds: xr.Dataset, features: str | Iterable[str], by: str, metric: str, standardize: bool) -> xr.Dataset:
     means = summarize(ds, ("mean",), by=by, features=features)["mean"]
     values = means.transpose("face", by, "feature").to_numpy().astype(np.float64)
+    refuse_features_without_values(means["feature"].to_numpy(), (~np.isnan(values)).any(axis=(0, 1)))
     found = np.stack([_distances(x, metric, standardize) for x in values])
     coords: dict[Any, Any] = {n: c.variable for n, c in means.coords.items() if set(c.dims) <= {by, "face"}}
     coords |= {

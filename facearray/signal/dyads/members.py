@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from facearray._columns import video_labels
 from facearray.errors import InputError, unknown_names
+from facearray.signal._videos import common_grid
 from facearray.signal.events import face_labels
 from facearray.stats.faces import one_face
-from facearray.stats.intersubject.grid import Grid, load, make_grid
+from facearray.stats.intersubject.grid import Grid, load
 
 __all__ = ["Dyads", "Series", "dyads_of_faces", "dyads_of_videos"]
 
@@ -87,7 +88,7 @@ def dyads_of_faces(ds: xr.Dataset, faces: Sequence[Any], rate: float | None) -> 
     InputError
         If these are not two faces that there are.
     """
-    grid = make_grid(ds, "time", rate)
+    grid = common_grid(ds, rate)
     if "face" not in ds["features"].dims:
         raise InputError(
             "found no dim 'face'; expected detections with two faces a video; give pairs= for the two persons of "
@@ -132,4 +133,4 @@ def dyads_of_videos(ds: xr.Dataset, pairs: Pairs, rate: float | None) -> Dyads:
         raise InputError(f"found pairs {wrong[:3]!r} of a video with itself or more than once; expected each pair once")
     videos = np.stack([known.get_indexer([pair[i] for pair in named]) for i in (0, 1)], axis=1)
     labels = np.array([f"{first} & {second}" for first, second in named], dtype=np.dtypes.StringDType())
-    return Dyads(ds, make_grid(ds, "time", rate), labels, videos, np.zeros_like(videos))
+    return Dyads(ds, common_grid(ds, rate), labels, videos, np.zeros_like(videos))
