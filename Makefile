@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo test test-slow test-browser test-pyfeat lint docs bench calibrate clean
+.PHONY: help venv assets demo test test-slow test-browser test-pyfeat lint docs bench bench-quick bench-gate calibrate clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -22,7 +22,8 @@ help:
 	@echo "make test-pyfeat  the adapter for py-feat on its own classes, in an environment of their own (build/pyfeat)"
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"
-	@echo "make bench      the benchmarks, one JSON line each"
+	@echo "make bench      the benchmarks, into docs/benchmarks.json and .md (an hour; bench-quick: whether they run)"
+	@echo "make bench-gate a few ratios that no change may let grow, in seconds"
 	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md, isc.md and time_resolved.md (hours)"
 	@echo "make venv       the environment in .venv, which all of these need"
 
@@ -81,9 +82,16 @@ docs: venv
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 	@echo "build/docs/index.html"
 
+# Peers that cannot live in .venv get environments of their own in build/peers, once. BENCH="isc read": those alone.
+BENCH ?=
 bench: assets
-	@for benchmark in $$(ls benchmarks/*.py | grep -v __init__ | xargs -n 1 basename -s .py); do \
-	  echo "$$benchmark"; $(BIN)/python -m "benchmarks.$$benchmark"; done
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-quick: assets
+	@$(BIN)/python -m benchmarks --quick $(BENCH)
+
+bench-gate: venv
+	@$(BIN)/python -m benchmarks.gate
 
 calibrate: venv
 	@$(BIN)/python tests/unit/stats/test_calibration.py

@@ -33,6 +33,9 @@ from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
 from facearray.detection.parallel import available_cpus
 
+QUICK = "--rounds 1"
+FIGURES = {"ratio": ">= 1", "with_identity_fps": ">= 50", "peak_mb": "<= 1500"}
+
 #: Passes through facearray, and the options of their detectors.
 DETECTORS = {
     "facearray": {},

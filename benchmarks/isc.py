@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -32,10 +31,18 @@ import numpy as np
 import xarray as xr
 
 import facearray as fa  # noqa: F401 (registers the accessor)
+from benchmarks._peers import BRAINIAK
+
+QUICK = "--only isc_ratio isc_many_ratio null_speedup --rounds 1"
+FIGURES = {
+    "isc_ratio": "<= 2",
+    "isc_missing_ratio": "<= 6",
+    "isc_many_ratio": "<= 1.2",
+    "null_speedup": ">= 10",
+    "peak_mb": "",
+}
 
 Figures = dict[str, float | None]
-
-PEER = Path(__file__).resolve().parents[1] / "build" / "peers" / "brainiak"
 
 N_DRAWS = 2000
 
@@ -121,18 +128,6 @@ def isc_many_ratio(rounds: int) -> Figures:
     }
 
 
-def peer_python() -> Path | None:
-    """Make the environment of BrainIAK, once."""
-    python = PEER / ("Scripts" if os.name == "nt" else "bin") / "python"
-    script = [python, "-c", "import brainiak.isc"]
-    if python.exists() and subprocess.run(script, capture_output=True, check=False).returncode == 0:
-        return python
-    print("installing BrainIAK 0.12 (once)", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "venv", PEER], check=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", "brainiak==0.12"], check=False)
-    return python if subprocess.run(script, capture_output=True, check=False).returncode == 0 else None
-
-
 def null_speedup(rounds: int) -> Figures:
     """Draw from nulls."""
     ds = recordings(20, 300)
@@ -144,14 +139,12 @@ def null_speedup(rounds: int) -> Figures:
 
         draw()
         figures[f"{null}_ms_a_draw"] = round(min(seconds(draw) for _ in range(rounds)) / N_DRAWS * 1000, 4)
-    python = peer_python()
-    if python is None:
+    if not BRAINIAK.ready():
         return figures | {"null_speedup": None}
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "data.npy"
         np.save(data, ds["features"].values[:, :, 0, 0].T[:, None].astype("f8"))
-        done = subprocess.run([python, "-c", PEER_SCRIPT, data], check=True, capture_output=True, text=True)
-    theirs = json.loads(done.stdout.splitlines()[-1])
+        theirs = json.loads(BRAINIAK.run(PEER_SCRIPT, data))
     speedups = {null: theirs[null] / figures[f"{null}_ms_a_draw"] for null in theirs}
     return (
         figures

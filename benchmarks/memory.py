@@ -20,6 +20,9 @@ import imageio_ffmpeg
 
 import facearray as fa
 
+QUICK = "--frames 20 40"
+FIGURES = {"growth": "<= 1.1", "peak_mb": "<= 1500"}
+
 
 def loop(video: Path, n_frames: int, folder: Path) -> Path:
     """Repeat a video without encoding it again, up to a number of frames."""

@@ -24,6 +24,14 @@ import xarray as xr
 import facearray as fa
 from facearray import schema
 
+QUICK = "--points 100000 --videos 20 --frames 60"
+FIGURES = {
+    "zoom_one_course.slowest": "<= 0.5",
+    "zoom_20_courses.slowest": "<= 0.5",
+    "report.seconds": "<= 60",
+    "report.megabytes": "<= 20",
+}
+
 
 def detections(n_videos: int, n_frames: int, names: tuple[str, ...]) -> xr.Dataset:
     """Random walks of features from 0 to 1, with a gap."""

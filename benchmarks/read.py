@@ -25,6 +25,9 @@ import xarray as xr
 import facearray as fa
 from facearray import assets
 
+QUICK = "--rounds 1 --write-rounds 1 --frames 200 --features 100"
+FIGURES = {"read_ratio": ">= 5", "write_ratio": ">= 30"}
+
 #: Data beside the checkout, where there are any; else the files come from where all samples come from.
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

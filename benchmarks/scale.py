@@ -31,6 +31,9 @@ from facearray.io.status import store_status
 from facearray.io.store import Layout, Store
 from facearray.testing import FakeDetector
 
+QUICK = "--rows 20000"
+FIGURES = {"template_s": "<= 5", "template_mb": "<= 1024", "open_s": "<= 2", "status_s": "<= 10", "plan_s": "<= 30"}
+
 #: Of the rows, how many have failed, how many wait, and how many have a marker of their own.
 FAILED, PENDING, MARKERS = 500, 500, 4_000
 

@@ -35,6 +35,9 @@ from scipy import signal, sparse
 import facearray as fa
 from facearray.io.store import Layout, Store
 
+QUICK = "--videos 4 --frames 300 --features 10 --repeat 1"
+FIGURES = {"ratio": "<= 1.5", "peak_mb": "<= 2000"}
+
 #: Frames a second before and after, and cut-offs in Hz.
 FPS, NEW_FPS, HIGH_PASS, LOW_PASS = 30.0, 10.0, 0.1, 4.0
 

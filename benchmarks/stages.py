@@ -32,6 +32,9 @@ from facearray.detection.detectors import load_detector
 from facearray.detection.row import RowWriter
 from facearray.models import au_table, blendshapes, crops, face_detection, gaze, geometry, landmarks
 
+QUICK = "--rounds 1"
+FIGURES = {"all": "", "landmarks": ""}
+
 #: Stage, and what it is spent in. What is called within another stage does not count there.
 STAGES: tuple[tuple[str, Any, str], ...] = (
     ("transfer", inference, "next"),

@@ -36,6 +36,15 @@ from facearray import schema
 from facearray.io.store import Layout, Store
 from facearray.stats.regression.estimates import Options, fit_rows
 
+QUICK = "--only regress_ratio permutation_speedup"
+FIGURES = {
+    "regress_ratio": "<= 2",
+    "summarize_ratio": "<= 2",
+    "peak_mb": "<= 1000",
+    "peak_mb_frames": "<= 1000",
+    "permutation_speedup": ">= 4",
+}
+
 Figures = dict[str, float]
 
 
@@ -109,10 +118,10 @@ def regress_ratio(folder: Path) -> Figures:  # noqa: ARG001
     return figures
 
 
-def study(n_frames: int) -> tuple[xr.Dataset, list[str], np.ndarray, np.ndarray]:
+def study(n_frames: int, n: int = 10_000) -> tuple[xr.Dataset, list[str], np.ndarray, np.ndarray]:
     """Videos with regressors, the names of these, and the matrices that a regression of them comes to."""
     rng = np.random.default_rng(0)
-    n, n_regressors, n_features = 10_000, 10, 100
+    n_regressors, n_features = 10, 100
     values = rng.normal(size=(n, n_frames, 1, n_features)).astype("f4")
     names = [f"x{i}" for i in range(n_regressors)]
     ds = xr.Dataset(
@@ -212,6 +221,20 @@ def permutation_speedup(folder: Path) -> Figures:  # noqa: ARG001
 
 
 def _permutation_speedup(n: int, key: str, prefix: str) -> Figures:
+    shared, anew = decoded(n, N_PERMUTATIONS, N_TIMED)
+    p = shared().p_value.item()
+    ours, theirs = in_turn(shared, anew, n=3)
+    theirs *= (N_PERMUTATIONS + 1) / (N_TIMED + 1)
+    return {
+        f"{prefix}seconds": round(ours, 3),
+        f"{prefix}scikit_learn_seconds": round(theirs, 3),
+        f"{prefix}p": round(p, 4),
+        key: round(theirs / ours, 1),
+    }
+
+
+def decoded(n: int, n_shared: int, n_anew: int) -> tuple[Callable[[], fa.stats.Decoding], Callable[[], object]]:
+    """Decodings of `n` videos with permutations: by `.fex.decode`, and by scikit-learn, which has to give the same."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.model_selection import StratifiedKFold, cross_val_score, permutation_test_score
     from sklearn.pipeline import make_pipeline
@@ -236,24 +259,16 @@ def _permutation_speedup(n: int, key: str, prefix: str) -> Figures:
     features = ds.feature.values.tolist()
 
     def shared() -> fa.stats.Decoding:
-        return ds.fex.decode("condition", features, model=model, cv=10, permutations=N_PERMUTATIONS)
+        return ds.fex.decode("condition", features, model=model, cv=10, permutations=n_shared)
 
     def anew() -> object:
-        return permutation_test_score(model, X, condition, cv=folds, n_permutations=N_TIMED)
+        return permutation_test_score(model, X, condition, cv=folds, n_permutations=n_anew)
 
-    found = shared()
-    same = draw_chunk(Labels(condition.astype(float)), 0, 0, N_PERMUTATIONS)[:5]
+    same = draw_chunk(Labels(condition.astype(float)), 0, 0, n_shared)[:5]
     np.testing.assert_allclose(
-        found.null[0, :5], [cross_val_score(model, X, y.astype(int), cv=folds).mean() for y in same]
+        shared().null[0, :5], [cross_val_score(model, X, y.astype(int), cv=folds).mean() for y in same]
     )
-    ours, theirs = in_turn(shared, anew, n=3)
-    theirs *= (N_PERMUTATIONS + 1) / (N_TIMED + 1)
-    return {
-        f"{prefix}seconds": round(ours, 3),
-        f"{prefix}scikit_learn_seconds": round(theirs, 3),
-        f"{prefix}p": round(found.p_value.item(), 4),
-        key: round(theirs / ours, 1),
-    }
+    return shared, anew
 
 
 KEYS: dict[str, Callable[[Path], Figures]] = {
