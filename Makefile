@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo test test-slow test-browser test-pyfeat lint docs bench bench-quick bench-gate calibrate clean
+.PHONY: help venv assets demo example test test-slow test-browser test-pyfeat lint docs bench bench-quick bench-gate calibrate clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -17,6 +17,7 @@ WORKERS := -n 3 --dist worksteal
 
 help:
 	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
+	@echo "make example    a published study from detections to figures, in build/examples/good_bad_news"
 	@echo "make test       the tests (make test-slow: the slow ones too)"
 	@echo "make test-browser  the report and saved pictures in a real browser (chromium and chromedriver)"
 	@echo "make test-pyfeat  the adapter for py-feat on its own classes, in an environment of their own (build/pyfeat)"
@@ -51,6 +52,10 @@ assets: venv
 
 demo: venv
 	@$(BIN)/facearray demo --output build/demo
+
+example: venv
+	@$(BIN)/python examples/good_bad_news.py
+	@echo "build/examples/good_bad_news"
 
 test: assets
 	@$(BIN)/pytest $(WORKERS) -q -m "not slow and not browser"

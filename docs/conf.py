@@ -5,7 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
-from gallery import use_study
+from gallery import NOT_SHOWN, use_study
 
 project = "facearray"
 author = "The facearray developers"
@@ -21,16 +21,18 @@ extensions = [
     "from_the_code",
     "pictures",
 ]
-use_study()
+# What is said of the clips of good and bad news holds for no other data: without them it is shown and not run.
+examples = r"/examples/" if use_study() else r"/examples/(?!good_bad_news)"
 sphinx_gallery_conf = {
-    "examples_dirs": "gallery",
-    "gallery_dirs": "auto_gallery",
+    "examples_dirs": ["gallery", "../examples"],
+    "gallery_dirs": ["auto_gallery", "auto_examples"],
     "image_scrapers": ("gallery.scraper",),
-    "filename_pattern": "plot_",
+    "filename_pattern": rf"/plot_|{examples}",
+    "ignore_pattern": rf"__init__\.py|({'|'.join(NOT_SHOWN)})\.py",
     "download_all_examples": False,
     "show_signature": False,
     "min_reported_time": 3600,
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery.order",
 }
 exclude_patterns = ["_build", "gallery"]
 html_theme = "pydata_sphinx_theme"

@@ -1,4 +1,4 @@
-"""The gallery: what its examples draw as images, and detections where the study's files cannot be fetched."""
+"""The galleries: what their examples draw as images, and detections where the study's files cannot be fetched."""
 
 from __future__ import annotations
 
@@ -16,6 +16,12 @@ from facearray.errors import AssetError
 #: Files of the study beside the checkout, where there are any.
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 
+#: Where examples put what they write.
+WRITTEN = Path(__file__).resolve().parents[2] / "build" / "examples"
+
+#: Examples that need machines of their own; pages on clusters and detectors show them.
+NOT_SHOWN = ("slurm", "several_gpus", "means_of_videos")
+
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:  # noqa: ARG001
     """Save what a block of code called `picture`."""
@@ -29,14 +35,25 @@ def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]
     return str(figure_rst([path], gallery_conf["src_dir"]))
 
 
-def use_study() -> None:
-    """Let the examples draw the clips of good and bad news; without them, random walks of the same form."""
+def order(file_name: str) -> tuple[bool, str]:
+    """Sort the whole study before everything else."""
+    return file_name != "good_bad_news.py", file_name
+
+
+def use_study() -> bool:
+    """Let the examples draw the clips of good and bad news; without them, random walks of the same form.
+
+    Returns whether the clips are here.
+    """
+    os.environ.setdefault("EXAMPLES_FOLDER", str(WRITTEN))
     if (SHARED / "good_bad_news").is_dir():
         os.environ.setdefault("FACEARRAY_ASSETS", str(SHARED))
     try:
         fa.datasets.good_bad_news()
     except AssetError:
         fa.datasets.good_bad_news = made_up
+        return False
+    return True
 
 
 def made_up() -> xr.Dataset:
