@@ -99,6 +99,15 @@ class PlotAccessor:
         title: str | None = None,
     ) -> hv.Overlay:
         """Draw a map on which videos, or faces, that are alike lie close together."""
+    def generalization(
+        self,
+        *,
+        feature_set: str | None = None,
+        alpha: float = 0.05,
+        limits: tuple[float, float] | None = None,
+        title: str | None = None,
+    ) -> hv.Overlay:
+        """Draw the train-by-test matrix of a decoding over time: rows are times of training, columns of testing."""
     def isc(
         self,
         *,
@@ -114,6 +123,16 @@ class PlotAccessor:
         self, *, video: str | None = None, frame: int | None = None, image: bool = True, title: str | None = None
     ) -> hv.Overlay:
         """Draw the landmarks of every face in one frame, over the video's own frame where it is at hand."""
+    def over_time(
+        self,
+        features: str | Iterable[str] | None = None,
+        *,
+        term: str | None = None,
+        face: int | None = None,
+        alpha: float = 0.05,
+        title: str | None = None,
+    ) -> hv.Overlay | hv.Layout:
+        """Draw a result over time: a line, the band of its confidence interval, and bars where it is significant."""
     def quality(self, *, title: str | None = None) -> hv.Layout:
         """Draw how well faces were found in each video."""
     def raster(

@@ -10,8 +10,10 @@ from facearray.plot.cooccurrence import cooccurrence
 from facearray.plot.decoding import confusion, decoding
 from facearray.plot.distribution import distribution
 from facearray.plot.embedding import embedding
+from facearray.plot.generalization import generalization
 from facearray.plot.isc import isc
 from facearray.plot.landmarks import landmarks
+from facearray.plot.over_time import over_time
 from facearray.plot.quality import quality, quality_table
 from facearray.plot.raster import raster
 from facearray.plot.report import write_report
@@ -27,8 +29,10 @@ __all__ = [
     "decoding",
     "distribution",
     "embedding",
+    "generalization",
     "isc",
     "landmarks",
+    "over_time",
     "quality",
     "quality_table",
     "raster",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from facearray.errors import InputError
 from facearray.plot import _style
+from facearray.plot._courses import band_and_line
 from facearray.plot._style import look
 from facearray.sampling import frame_step
 from facearray.stats.units import levels, video_coordinate
@@ -107,38 +108,18 @@ def group_panels(array: xr.DataArray, by: str, confidence: float) -> hv.Layout:
         courses = mean_courses(array if face is None else array.isel(face=faces.index(face)), by, confidence)
         for i, name in enumerate(array["feature"].to_numpy().tolist()):
             title = name if len(faces) == 1 else f"{name} · face {face}"
-            panels.append(_panel(courses, i, title, _style.with_unit(name, _style.field(array, name, "unit")), by))
+            panels.append(_panel(courses, i, title, _style.with_unit(name, _style.field(array, name, "unit"))))
     return _style.column(panels)
 
 
-def _panel(courses: MeanCourses, i: int, title: str, ylabel: str, by: str) -> Any:
+def _panel(courses: MeanCourses, i: int, title: str, ylabel: str) -> Any:
     import holoviews as hv
 
-    # names of their own, so that panels do not share a vertical axis
-    mean_dim, low_dim, high_dim = (_style.dimension(f"{part} {title}") for part in ("mean", "low", "high"))
     elements = []
     for g, group in enumerate(courses.groups):
-        colour, _ = _style.group_style(g)
         mean, low, high, n = (part[g, :, i] for part in (courses.mean, courses.low, courses.high, courses.n))
-        label = _style.short(group)
-        # an area over a gap would be closed by a straight line, so every stretch without a gap is one of its own
-        edges = np.flatnonzero(np.diff(np.isfinite(low).astype(int))) + 1
-        for part in np.split(np.arange(len(low)), edges):
-            if np.isfinite(low[part]).all() and len(part):
-                band = hv.Area((courses.seconds[part], low[part], high[part]), "time", [low_dim, high_dim])
-                fill = {"facecolor": colour, "linewidth": 0}
-                elements.append(look(band, color=colour, alpha=0.2, bokeh={"line_alpha": 0}, mpl=fill))
-        hover = [
-            (_style.short(by), "@group"),
-            ("mean", f"@{{{mean_dim.name}}}{{0.000}}"),
-            ("time", "@time{0.000} s"),
-            ("videos", "@n"),
-        ]
-        texts = np.full(len(mean), group, dtype=object)
-        curve = hv.Curve((courses.seconds, mean, n, texts), "time", [mean_dim, "n", "group"], label=label)
-        dash = _style.DASHES[g % len(_style.DASHES)]
-        shown = {"tools": ["hover"], "hover_tooltips": hover}
-        elements.append(look(curve, color=colour, line_width=2, line_dash=dash, bokeh=shown))
+        further = {"group": np.full(len(mean), group, dtype=object), "n": n}
+        elements += band_and_line(title, "mean", courses.seconds, mean, (low, high), g, label=group, further=further)
     return look(
         hv.Overlay(elements),
         size=SIZE,

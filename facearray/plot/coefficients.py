@@ -78,8 +78,7 @@ def coefficients(
     if "time" in result.dims:
         raise InputError(
             f"found windows of time ({result.sizes['time']}); expected one value a feature: choose one, for instance "
-            "result.isel(time=0), or draw one feature over time with xarray: "
-            f"result.{effect}.sel(feature=..., face=0).plot()"
+            "result.isel(time=0), or draw them over time with .fex.plot.over_time()"
         )
     if error not in ("ci", "se"):
         raise unknown_names("kind of error bar", [str(error)], ["ci", "se"])

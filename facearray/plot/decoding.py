@@ -56,9 +56,8 @@ def decoding(result: Any, *, title: str | None = None, ylabel: str | None = None
     if not isinstance(scores, xr.DataArray) or set(scores.dims) != {"feature_set", "fold"}:
         if isinstance(result, xr.Dataset) and {"feature_set", "time"} <= set(result.dims):
             raise InputError(
-                "found scores of windows of time; expected the result of .fex.decode(); draw them over time with "
-                "xarray: result.score.plot.line(x='time'), or with generalize=True "
-                "result.score.sel(feature_set=...).plot()"
+                "found scores of windows of time; expected the result of .fex.decode(); draw them with "
+                f".fex.plot.{'generalization' if 'time_test' in result.dims else 'over_time'}()"
             )
         raise InputError("found no scores with dims feature_set and fold; expected the result of .fex.decode()")
     scores = scores.transpose("feature_set", "fold").compute()

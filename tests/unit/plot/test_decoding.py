@@ -102,5 +102,5 @@ def test_decoding__of_windows_is_refused_with_a_way_out():
     over_time = xr.Dataset(
         {"score": (("feature_set", "time"), [[0.5, 1.0]])}, {"feature_set": ["AUs"], "time": [0.5, 1]}
     )
-    with pytest.raises(InputError, match=r"found scores of windows of time; .*result\.score\.plot"):
+    with pytest.raises(InputError, match=r"found scores of windows of time; .*with .fex.plot.over_time"):
         decoding(over_time)
