@@ -126,8 +126,8 @@ def test_page__is_of_the_figures_beside_it():
     assert found["benchmarks"]
     assert not found["quick"]
     assert set(found["benchmarks"]) <= set(known)
-    for name, run in found["benchmarks"].items():
+    for run in found["benchmarks"].values():
         for figure, value in suite.flat(run["figures"] or {}).items():
             assert f"| `{figure}` | {'not measured' if value is None else value} |" in text
-        assert f"`{run['command']}`" in text, f"make the page anew: python -m benchmarks --page"
+        assert f"`{run['command']}`" in text, "make the page anew: python -m benchmarks --page"
     assert "## Machine and versions" in page(found, known)
