@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from facearray.errors import InputError, SchemaError
 from facearray.schema import COORDS, DATA_VARS, DIMS
 
-__all__ = ["check_new_names", "column_values", "missing_form", "shown", "text_values", "video_labels"]
+__all__ = ["check_new_names", "column_values", "missing_form", "seconds", "shown", "text_values", "video_labels"]
 
 _STRING = np.dtypes.StringDType()
 _MAX_SHOWN = 20
@@ -66,6 +66,13 @@ def column_values(column: pd.Series) -> NDArray[Any]:
 def text_values(column: Iterable[Any]) -> NDArray[Any]:
     """Values as texts; missing ones are empty."""
     return np.array(["" if pd.isna(value) else str(value) for value in column], dtype=_STRING)
+
+
+def seconds(column: pd.Series) -> NDArray[np.float64]:
+    """Values as seconds, of durations too; NaN for what is no number."""
+    if pd.api.types.is_timedelta64_dtype(column.dtype):
+        column = column.dt.total_seconds()
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan))
 
 
 def missing_form(name: Hashable, dtype: np.dtype[Any]) -> tuple[np.dtype[Any], Any]:

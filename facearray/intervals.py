@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray._columns import check_new_names, shown, text_values, video_labels
+from facearray._columns import check_new_names, seconds, shown, text_values, video_labels
 from facearray.errors import InputError, SchemaError, unknown_names
 from facearray.sampling import frame_step
 
@@ -174,8 +174,8 @@ def _entries(ds: xr.Dataset | xr.DataArray, table: pd.DataFrame, problems: _Prob
         row=np.arange(len(table)),
         video=labels.get_indexer(given),
         face=face,
-        start=_seconds(table["start"]),
-        end=_seconds(table["end"]),
+        start=seconds(table["start"]),
+        end=seconds(table["end"]),
         label=text_values(table["label"]),
         tier=tier,
     )
@@ -192,19 +192,13 @@ def _entries(ds: xr.Dataset | xr.DataArray, table: pd.DataFrame, problems: _Prob
     return entries
 
 
-def _seconds(column: pd.Series) -> NDArray[np.float64]:
-    if pd.api.types.is_timedelta64_dtype(column.dtype):
-        column = column.dt.total_seconds()
-    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype="float64", na_value=np.nan))
-
-
 def _faces(ds: xr.Dataset | xr.DataArray, column: pd.Series, problems: _Problems) -> NDArray[np.intp]:
     if "face" not in ds.dims:
         raise SchemaError(
             "found no dim 'face'; expected one; leave the column 'face' out, or annotate before selecting"
         )
     slots = ds.indexes["face"] if "face" in ds.indexes else pd.RangeIndex(ds.sizes["face"])
-    positions = slots.get_indexer(_seconds(column))
+    positions = slots.get_indexer(seconds(column))
     for row in np.flatnonzero(positions < 0).tolist():
         problems.add(row, f"there is no such face; expected one of {shown(slots.tolist())}")
     return np.asarray(positions, dtype=np.intp)

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray._columns import check_new_names, column_values, missing_form, shown, video_labels
+from facearray._columns import check_new_names, column_values, missing_form, seconds, shown, video_labels
 from facearray.errors import InputError, unknown_names
 from facearray.schema import COORDS, DATA_VARS, DIMS
 from facearray.signal._apply import Frames, Output, Result, map_videos
@@ -45,12 +45,12 @@ def align(
     ds
         Detections with dims (video, frame, face, feature).
     table
-        One row an event: ``video``, ``onset`` in seconds of ``timestamp``, and, if they have names, ``trial``; else the
-        events of each video are numbered from 0 in the order of their onsets. Other columns become coordinates;
-        those with names of the data model, such as ``duration``, with ``event_`` in front. Tables of
+        One row an event: ``video``, ``onset`` in seconds of ``timestamp`` (or a duration), and, if they have names,
+        ``trial``; else the events of each video are numbered from 0 in the order of their onsets. Other columns become
+        coordinates; those with names of the data model, such as ``duration``, with ``event_`` in front. Tables of
         `facearray.signal.events` fit.
     before, after
-        Seconds before and behind the onset.
+        Seconds before and behind the onset, to the nearest multiple of 1 / `rate`.
     rate
         Values a second; by default the frame rate, which all videos have to share.
     features
@@ -112,7 +112,7 @@ def align(
     places = np.arange(-round(before / step), round(after / step) + 1)
     videos, trials, labels = _rows(ds, table)
     onsets = np.full((ds.sizes["video"], len(labels)), np.nan)
-    onsets[videos, trials] = table["onset"].to_numpy(dtype=np.float64)
+    onsets[videos, trials] = seconds(table["onset"])
     _check_onsets(ds, table, videos, places[0] * step, (places[-1] + 1) * step)
 
     def cut(frames: Frames) -> Result:
@@ -155,7 +155,7 @@ def _rows(ds: xr.Dataset, table: pd.DataFrame) -> tuple[NDArray[np.intp], NDArra
         error = unknown_names("video", unknown, list(known))
         raise InputError(f"{error}; leave its rows out with table[table.video.isin(ds.video.values)], or rename it")
     videos = np.asarray(known.get_indexer(given), dtype=np.intp)
-    onset = pd.to_numeric(table["onset"], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    onset = seconds(table["onset"])
     if (~np.isfinite(onset)).any():
         rows = np.flatnonzero(~np.isfinite(onset)).tolist()
         raise InputError(f"found no onset in rows {shown(rows)}; expected seconds; leave these rows out")
@@ -182,7 +182,7 @@ def _rows(ds: xr.Dataset, table: pd.DataFrame) -> tuple[NDArray[np.intp], NDArra
 def _check_onsets(ds: xr.Dataset, table: pd.DataFrame, videos: NDArray[np.intp], begin: float, stop: float) -> None:
     """Refuse events of which nothing is recorded."""
     first, last = (times[videos] for times in recorded_spans(ds))
-    onset = table["onset"].to_numpy(dtype=np.float64)
+    onset = seconds(table["onset"])
     outside = np.isnan(first) | (onset + stop <= first) | (onset + begin > last)
     problems = Problems()
     for i in np.flatnonzero(outside).tolist():

@@ -61,8 +61,9 @@ def cluster_test(
     groups, popmean, paired, equal_var, unit, blocks, confidence
         As for `facearray.stats.ttest`.
     permutations
-        Draws; with no more than 200,000 arrangements all are used. Groups are dealt out to the units anew, within
-        `blocks` where given; the signs of one sample and of pairs are flipped. A unit keeps its whole time course.
+        Draws, at least 1; with no more than 200,000 arrangements all are used, however few draws are asked for. Groups
+        are dealt out to the units anew, within `blocks` where given; the signs of one sample and of pairs are flipped.
+        A unit keeps its whole time course.
     cluster_alpha
         Level of the single two-sided t-tests at which neighbouring windows form clusters. It decides which clusters are
         found, long and weak or short and strong ones, and not how often there are false ones.

@@ -44,9 +44,9 @@ def event_average(
     ds
         Detections with dims (video, frame, face, feature) and times.
     events
-        One row an event, with the columns ``video`` and ``onset``, in seconds of ``timestamp``. Further ``face``, the
-        number of a person's slot, if events are about persons; ``trial``, where the events of one trial of a video are
-        averaged first; and any other, such as ``label``, for `by`.
+        One row an event, with the columns ``video`` and ``onset``, in seconds of ``timestamp`` or a duration. Further
+        ``face``, the number of a person's slot, if events are about persons; ``trial``, where the events of one trial
+        of a video are averaged first; and any other, such as ``label``, for `by`.
     before, after
         Seconds around each event, both multiples of `step`.
     step
@@ -79,8 +79,9 @@ def event_average(
     Raises
     ------
     InputError
-        About all events that cannot be used: an unknown video or face, an onset that is no number; if a name is
-        unknown, durations do not fit together, or no event is left.
+        About all events that cannot be used: an unknown video or face, an onset that is no number, or later than the
+        end of every recording, as milliseconds are; if a name is unknown, durations do not fit together, or no event
+        is left.
     SchemaError
         If ``ds`` does not follow the schema, or a frame's time is unknown.
 

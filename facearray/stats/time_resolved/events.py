@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray._columns import text_values
+from facearray._columns import seconds, text_values
 from facearray._words import some
 from facearray.epochs import SAME_SHARE, window_sums
 from facearray.errors import InputError, unknown_names
@@ -167,12 +167,28 @@ def event_values(ds: xr.Dataset, table: pd.DataFrame, request: EventRequest) -> 
     excluded = dict(without_value(ds, request.unit, unit_levels(ds, request.unit)[1]))
     first, frame = recordings.first[events.video], np.nan_to_num(recordings.frame[events.video])
     end = recordings.last[events.video] + frame
+    _check_onsets(ds, events, end)
     with np.errstate(invalid="ignore"):
         inside = (events.onset - request.before >= first - frame) & (events.onset + request.after <= end + frame)
     _count(excluded, ds, events.take(~inside), "whose window leaves the recording")
     unlabelled = inside & (events.level == "") if within else np.zeros(len(inside), dtype=bool)
     _count(excluded, ds, events.take(unlabelled), f"without a value of {request.by}")
     return _averaged(ds, events.take(inside & ~unlabelled), request, excluded, len(events.onset), within=within)
+
+
+def _check_onsets(ds: xr.Dataset, events: _Events, end: NDArray[np.float64]) -> None:
+    """Refuse events that no recording is long enough for, as those in milliseconds are."""
+    durations = ds["duration"].to_numpy() if "duration" in ds.coords else np.zeros(0)
+    latest = float(np.fmax.reduce([*end, *durations], initial=0.0))
+    late = np.flatnonzero(events.onset > latest)
+    if len(late):
+        labels = ds["video"].to_numpy()[events.video[late]]
+        where = [f"{video} at {onset:g} s" for video, onset in zip(labels, events.onset[late], strict=True)]
+        raise InputError(
+            f"found {len(late)} of {len(events.onset)} events later than the end of every recording, {latest:g} s "
+            f"({some(where)}); expected onsets in seconds of timestamp; divide milliseconds by 1000, or leave these "
+            "rows out"
+        )
 
 
 def _count(excluded: dict[str, str], ds: xr.Dataset, events: _Events, reason: str) -> None:
@@ -326,13 +342,10 @@ def _read(ds: xr.Dataset, table: pd.DataFrame, by: str | None) -> _Events:
     if unknown := sorted(set(given) - set(labels)):
         error = unknown_names("video", unknown, list(labels))
         raise InputError(f"{error}; leave its events out with events[events.video.isin(ds.video.values)], or rename it")
-    onset = table["onset"]
-    if pd.api.types.is_timedelta64_dtype(onset.dtype):
-        onset = onset.dt.total_seconds()
-    seconds = np.asarray(pd.to_numeric(onset, errors="coerce").to_numpy(dtype="float64", na_value=np.nan))
+    onset = seconds(table["onset"])
     problems = [
         f"row {row}: found onset {table['onset'].tolist()[row]!r}; expected seconds"
-        for row in _where(~np.isfinite(seconds))
+        for row in _where(~np.isfinite(onset))
     ]
     face = np.full(n, -1, dtype=np.intp)
     if "face" in table.columns:
@@ -348,13 +361,13 @@ def _read(ds: xr.Dataset, table: pd.DataFrame, by: str | None) -> _Events:
         raise InputError(f"the events do not fit the Dataset; correct these rows or leave them out:\n{lines}{more}")
     events = _Events(
         video=np.asarray(labels.get_indexer(given), dtype=np.intp),
-        onset=seconds,
+        onset=onset,
         face=face,
         level=_texts(table[by], n) if by is not None else _texts((), n),
         trial=_texts(table["trial"], n) if "trial" in table.columns else _texts((), n),
     )
     # so that no digit depends on the order of the rows
-    return events.take(np.lexsort((events.level.astype(str), face, seconds, events.video)))
+    return events.take(np.lexsort((events.level.astype(str), face, onset, events.video)))
 
 
 def _texts(column: Iterable[Any], n: int) -> NDArray[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from time_courses import one_video, videos
@@ -139,3 +140,13 @@ def test_align__without_times_says_where_they_come_from():
         InputError, match=r"'a': found 9 of 9 frames without a time; expected seconds; give the frame rate"
     ):
         align(ds, table(("a", 0.1)), before=0.1, after=0.1)
+
+
+def test_align__onsets_may_be_durations():
+    ds = one_video(np.arange(50.0))
+    events = table(("a", 0.4), ("a", 1.2))
+    durations = events.assign(onset=pd.to_timedelta(events.onset, unit="s"))
+    xr.testing.assert_identical(
+        align(ds, durations, before=0.2, after=0.2).drop_attrs(deep=False),
+        align(ds, events, before=0.2, after=0.2).drop_attrs(deep=False),
+    )

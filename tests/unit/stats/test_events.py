@@ -204,7 +204,7 @@ def test_event_test__groups_of_units_are_a_cluster_test(courses):
         ({}, {"y": "AU60"}, "did you mean 'AU06'"),
         ({}, {"unit": "frame"}, "found unit='frame'"),
         ({}, {"min_valid": -1}, "found min_valid=-1"),
-        ({"onset": 100.0}, {}, "found no event with enough values around it .* leaves the recording"),
+        ({"onset": 4.9}, {}, "found no event with enough values around it .* leaves the recording"),
     ],
 )
 def test_event_average__errors(courses, events, change, options, message):
@@ -239,3 +239,16 @@ def test_windows__hold_whole_frames_whatever_a_file_rounds(courses, fps, shift):
     found = cluster_test(ds, window=5 / fps, step=5 / fps, min_valid=1)
     np.testing.assert_allclose(found["difference"].values[:, 0, 0], 5 * np.arange(40) + 2)
     np.testing.assert_allclose(found.coverage, 1, atol=1e-3)
+
+
+def test_event_average__onsets_in_milliseconds_and_as_durations(courses, events):
+    ds = courses([50] * 10)
+    durations = events.assign(onset=pd.to_timedelta(events.onset, unit="s"))
+    xr.testing.assert_identical(event_average(ds, durations, **AROUND), event_average(ds, events, **AROUND))
+    late = events.assign(onset=events.onset.where(events.index > 1, 1000 * events.onset))
+    where = f"{events.video[0]} at {1000 * events.onset[0]:g} s"
+    with pytest.raises(InputError, match=f"found 2 of 60 events later than the end of every recording, 5 s .*{where}"):
+        event_average(ds, late, **AROUND)
+    # of a part that is cut off, as long as that is known
+    cut = ds.isel(frame=slice(20)).assign_coords(duration=("video", np.full(10, 5.0)))
+    assert "whose window leaves the recording" in event_average(cut, events, **AROUND).attrs["excluded"][0]
