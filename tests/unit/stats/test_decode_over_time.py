@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -281,3 +283,29 @@ def test_decode_over_time__becomes_a_table(courses):
     table = result.fex.to_dataframe()
     assert len(table) == 4
     assert {"feature_set", "time", "score", "chance", "n", "coverage"} <= set(table)
+
+
+@pytest.mark.parametrize("correction", ["max_score", "cluster"])
+def test_decode_over_time__p_is_exact_whatever_the_classes_are(courses, correction):
+    # one video ends early; every arrangement of the classes is the observed one once
+    ds = courses([10, 30, 30, 30, 30, 30])
+    arrangements = list(itertools.combinations(range(6), 3))
+    p = []
+    for good in arrangements:
+        classes = np.where(np.isin(np.arange(6), good), "good", "bad")
+        found = decode_over_time(
+            ds.assign_coords(condition=("video", classes)),
+            "condition",
+            "AU12",
+            window=1.0,
+            step=1.0,
+            model=LinearDiscriminantAnalysis(),
+            cv=2,
+            permutations=len(arrangements),
+            correction=correction,
+        )
+        assert found.attrs["permutations_exact"]
+        p.append(found.p_adjusted.min().item())
+    for level in np.arange(1, 21) / 20:
+        assert np.mean(np.array(p) <= level + 1e-9) <= level + 1e-9
+    assert min(p) <= 0.15
