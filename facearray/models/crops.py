@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -12,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 __all__ = ["Squares", "crop", "letterbox", "to_frame"]
+
+#: Pixels from one element to the next beyond which it is faster to read the pixels around each than all of a square.
+_SPARSE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ def crop(frames: Tensor, squares: Squares, output: int, *, border: Literal["zero
 
     Element ``i`` of a row of the result is taken at ``i / output`` of the square's side, as OpenCV's
     ``warpPerspective`` does when the corners of the square become the corners of the result. Only the part of a frame
-    around the square is read.
+    around the square is read, and of a large square only the pixels that count.
 
     Parameters
     ----------
@@ -87,39 +91,124 @@ def crop(frames: Tensor, squares: Squares, output: int, *, border: Literal["zero
             [ 8., 10.]])
     """
     result = torch.empty(len(squares), output, output, 3, device=frames.device)
-    ramp = torch.arange(output, dtype=torch.float32, device=frames.device)
-    padding = "zeros" if border == "zero" else "border"
     grid = torch.empty(2, output, output, device=frames.device)  # in planes, each of which is filled at once
     steps = squares.axes / output
     starts = squares.centre - squares.axes.sum(2) / 2
-    for k, frame in enumerate(squares.frame.tolist()):
-        (left, right), (top, bottom) = _window(starts[k], steps[k] * output, frames.shape[2], frames.shape[1])
-        window = frames[frame, top:bottom, left:right].float()
-        # grid_sample wants places from -1 to 1, the outer edges of the first and the last pixel.
-        origin, extent = np.array([left, top]), np.array([right - left, bottom - top])
-        step = 2 * steps[k] / extent[:, None]
-        start = (2 * (starts[k] - origin) + 1) / extent - 1
-        for axis in (0, 1):
-            down = ramp * float(step[axis, 1]) + float(start[axis])
-            torch.add(ramp * float(step[axis, 0]), down[:, None], out=grid[axis])
+    height, width = frames.shape[1:3]
+    windows = [_window(start, step * output, width, height) for start, step in zip(starts, steps, strict=True)]
+    is_sparse = [width > 1 and window.size > (_SPARSE * output) ** 2 for window in windows]
+    # New memory for each square, of megabytes, would take longer than what is done with it.
+    largest = max((window.size for window, sparse in zip(windows, is_sparse, strict=True) if not sparse), default=0)
+    scratch = torch.empty(largest, 3, device=frames.device)
+    for k, (frame, window) in enumerate(zip(squares.frame.tolist(), windows, strict=True)):
+        start = starts[k] - window.origin
+        if is_sparse[k]:
+            _fill(grid, steps[k], start)
+            cover = _cover(grid, window.origin, width, height) if border == "zero" else None
+            pixels, padding = _corners(frames[frame], grid, window.origin), "border"
+        else:
+            # grid_sample wants places from -1 to 1, the outer edges of the first and the last pixel.
+            _fill(grid, 2 * steps[k] / window.extent[:, None], (2 * start + 1) / window.extent - 1)
+            pixels = scratch[: window.size].view(*window.shape, 3).copy_(frames[frame, window.rows, window.columns])
+            cover, padding = None, "zeros" if border == "zero" else "border"
         sample = functional.grid_sample(
-            window.permute(2, 0, 1)[None], grid.permute(1, 2, 0)[None], "bilinear", padding, align_corners=False
+            pixels.permute(2, 0, 1)[None], grid.permute(1, 2, 0)[None], "bilinear", padding, align_corners=False
         )
+        if cover is not None:
+            sample.mul_(cover)
         # Rounding while the layout changes takes four times as long as one after the other.
         result[k] = sample[0].round_().permute(1, 2, 0)
     return result
 
 
-def _window(
-    start: NDArray[np.float64], axes: NDArray[np.float64], width: int, height: int
-) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Columns and rows of a frame that a square touches; at least one of each."""
+def _fill(grid: Tensor, step: NDArray[np.float64], start: NDArray[np.float64]) -> None:
+    """Fill planes (2, output, output) with x and y of places that begin at a start and are a step apart."""
+    ramp = torch.arange(grid.shape[1], dtype=torch.float32, device=grid.device)
+    for axis in (0, 1):
+        down = ramp * float(step[axis, 1]) + float(start[axis])
+        torch.add(ramp * float(step[axis, 0]), down[:, None], out=grid[axis])
+
+
+def _cover(grid: Tensor, origin: NDArray[np.intp], width: int, height: int) -> Tensor:
+    """Part (output, output) of each place's value that comes from the frame; the rest are the zeros beyond its edge."""
+    first, last = -origin, np.array([width, height]) - 1 - origin
+    inside = [
+        torch.minimum(grid[axis] + float(1 - first[axis]), float(last[axis] + 1) - grid[axis]).clamp_(0, 1)
+        for axis in (0, 1)
+    ]
+    return inside[0].mul_(inside[1])
+
+
+def _corners(picture: Tensor, grid: Tensor, origin: NDArray[np.intp]) -> Tensor:
+    """Read only the four pixels around each place, so that the cost does not grow with the square.
+
+    Parameters
+    ----------
+    picture
+        (height, width, 3) uint8, at least two pixels wide.
+    grid
+        (2, output, output) x and y of the places in pixels from the origin; becomes their places in the result, as
+        grid_sample wants them.
+    origin
+        (2,) x and y in pixels of the picture.
+
+    Returns
+    -------
+    Tensor
+        (2 · output, 2 · output, 3) two by two pixels for each place; beyond the picture's edge those at the edge.
+    """
+    height, width = picture.shape[:2]
+    output = grid.shape[1]
+    last = np.array([width, height]) - 1 - origin
+    for axis in (0, 1):
+        grid[axis].clamp_(float(-origin[axis]), float(last[axis]))
+    cell = grid.floor()
+    cell[0].clamp_(max=float(last[0] - 1))
+    grid.sub_(cell)
+    column, row = (plane.long().add_(int(first)) for plane, first in zip(cell, origin, strict=True))
+    above = column + row * width
+    below = column + (row + 1).clamp_(max=height - 1) * width
+    # Neighbours in a row lie side by side: one read gives both.
+    pairs = picture.reshape(-1).as_strided((height * width - 1, 6), (3, 1))
+    pixels = pairs.index_select(0, torch.stack([above, below], 1).view(-1)).float()
+    ramp = (2 * torch.arange(output, dtype=torch.float32, device=grid.device) + 0.5) / output - 1
+    grid.div_(output)
+    grid[0].add_(ramp)
+    grid[1].add_(ramp[:, None])
+    return pixels.view(2 * output, 2 * output, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """A part of a frame: its columns and rows, at least one of each."""
+
+    columns: slice
+    rows: slice
+
+    @property
+    def origin(self) -> NDArray[np.intp]:
+        return np.array([self.columns.start, self.rows.start])
+
+    @property
+    def extent(self) -> NDArray[np.intp]:
+        return np.array([self.columns.stop, self.rows.stop]) - self.origin
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+def _window(start: NDArray[np.float64], axes: NDArray[np.float64], width: int, height: int) -> _Window:
+    """Return what a square touches of a frame."""
     corners = start + np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) @ axes.T
     lengths = np.array([width, height])
     first = np.clip(np.floor(corners.min(0)), 0, lengths - 1)
     last = np.clip(np.floor(corners.max(0)) + 2, first + 1, lengths)
-    (left, top), (right, bottom) = first.astype(int).tolist(), last.astype(int).tolist()
-    return (left, right), (top, bottom)
+    return _Window(*(slice(int(low), int(high)) for low, high in zip(first, last, strict=True)))
 
 
 def letterbox(frames: Tensor, rows: NDArray[np.intp], output: int) -> Tensor:

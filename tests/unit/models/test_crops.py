@@ -37,26 +37,28 @@ SQUARES = {
 }
 
 
+@pytest.mark.parametrize("output", [24, 3])  # the second is less than a sixth of some squares
 @pytest.mark.parametrize("border", MODES)
 @pytest.mark.parametrize("case", SQUARES)
-def test_crop__as_scipy(case: str, border: str) -> None:
+def test_crop__as_scipy(case: str, border: str, output: int) -> None:
     centre, size, rotation = SQUARES[case]
     frames = pictures(3, 40, 60)
     squares = Squares(np.array([2]), np.array([centre], float), np.array([size]), np.array([rotation]))
-    found = crop(torch.from_numpy(frames), squares, 24, border=border)
-    expected = by_scipy(frames[2], centre, size, rotation, 24, border)
+    found = crop(torch.from_numpy(frames), squares, output, border=border)
+    expected = by_scipy(frames[2], centre, size, rotation, output, border)
     # values are rounded, and float32 places may round the other way
     assert np.abs(found[0].numpy() - expected).max() < 0.51
     assert (found == found.round()).all()
 
 
 @pytest.mark.parametrize("border", MODES)
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 1)])
-def test_crop__tiny_frame(shape: tuple[int, int], border: str) -> None:
+@pytest.mark.parametrize("output", [8, 1])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (2, 1), (30, 1), (1, 30), (9, 2)])
+def test_crop__tiny_frame(shape: tuple[int, int], output: int, border: str) -> None:
     frames = pictures(1, *shape)
-    squares = Squares.upright([0], [[shape[1] / 2, shape[0] / 2]], [9.0])
-    found = crop(torch.from_numpy(frames), squares, 8, border=border)
-    expected = by_scipy(frames[0], (shape[1] / 2, shape[0] / 2), 9.0, 0.0, 8, border)
+    squares = Squares.upright([0], [[shape[1] / 2, shape[0] / 2]], [40.0])
+    found = crop(torch.from_numpy(frames), squares, output, border=border)
+    expected = by_scipy(frames[0], (shape[1] / 2, shape[0] / 2), 40.0, 0.0, output, border)
     assert np.abs(found[0].numpy() - expected).max() < 0.51
 
 
