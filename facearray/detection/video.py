@@ -7,6 +7,7 @@ import math
 import os
 import secrets
 import threading
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -315,16 +316,18 @@ class _Stream(Video):
 
     def _batches(self, batch_size: int) -> Iterator[Batch]:
         n_read, n = 0, batch_size
+        memory = _Memory(batch_size * self.height * self.width * 3)
         while n == batch_size:
             if self._closed:
                 raise InputError(f"{_name(self._path)} was closed while it was read; open it again")
-            frames = np.empty((batch_size, self.height, self.width, 3), np.uint8)
+            frames = memory.take().reshape(batch_size, self.height, self.width, 3)
             n_bytes = cast(io.BufferedReader, self._stdout).readinto(frames.data.cast("B"))
             n_given = n_bytes // frames[0].nbytes
             timestamp = np.array([frame.timestamp for frame in islice(self._kept, n_given)])
             n = len(timestamp)
             if n:
                 yield frames[:n], np.arange(n_read, n_read + n, dtype=np.int32) * np.int32(self._every), timestamp
+            del frames  # or its memory would still be in use when the next batch asks for some
             n_read += n_given
         if (error := self._incomplete(n_read)) is not None:
             raise error
@@ -369,6 +372,22 @@ class _Stream(Video):
         self._stdout.close()
         self._process.wait()
         self._log.join()
+
+
+class _Memory:
+    """Memory for batches, taken anew once nobody has a batch: memory from the system is filled with zeros first."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes = n_bytes
+        self._idle: list[NDArray[np.uint8]] = []
+
+    def take(self) -> NDArray[np.uint8]:
+        """Return bytes that nothing else refers to."""
+        memory = self._idle.pop() if self._idle else np.empty(self._n_bytes, np.uint8)
+        # Views refer to this array and not to the memory, since it is made of a buffer: it lives as long as any.
+        given = np.frombuffer(memoryview(memory), np.uint8)
+        weakref.finalize(given, self._idle.append, memory).atexit = False
+        return given
 
 
 def _summarize(log: DecodeLog, width: int, height: int, n_missing: int) -> VideoSummary:

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 
 from facearray.detection import ffmpeg as ffmpeg_module
@@ -101,6 +102,26 @@ def test_open_video__batches_have_arrays_of_their_own(numbered_video):
         batches = list(video.batches(4))
     assert [int(frames[0, 0, 0, 0]) for frames, _, _ in batches] == [0, 4, 8]
     assert not np.shares_memory(batches[0][0], batches[1][0])
+
+
+@pytest.mark.parametrize("kept", ["view", "tensor", "memoryview"])
+def test_open_video__memory_is_taken_again_once_nothing_refers_to_it(numbered_video, kept):
+    views = {"view": lambda x: x[1:, :2], "tensor": torch.from_numpy, "memoryview": lambda x: memoryview(x[0])}
+    path = numbered_video("a.mkv", 6)
+    with open_video(path) as video:
+        batches = video.batches(2)
+        first = next(batches)[0]
+        address, content, view = first.ctypes.data, first.copy(), views[kept](first)
+        expected = np.asarray(view).copy()
+        del first
+        second = next(batches)[0]
+        assert second.ctypes.data != address
+        assert (second != content).any()
+        np.testing.assert_array_equal(np.asarray(view), expected)
+        del view
+        third = next(batches)[0]
+        assert third.ctypes.data == address
+        np.testing.assert_array_equal(third, read(path)[0][4:6])
 
 
 @pytest.mark.parametrize(
