@@ -81,6 +81,7 @@ def detect(
         a frame do not depend on it.
     device
         ``"cpu"``, ``"cuda"``, ``"mps"``, or ``"auto"``: CUDA where there is any, else MPS, else the CPU.
+        With a `client` what the workers have counts, and one that lacks it is named.
     runtime
         What computes the networks: ``"torch"``; ``"litert"``, twice as fast on a CPU, with the package of the extra
         ``litert``; or ``"auto"``, LiteRT where it is installed and the device is the CPU. They differ in the last

@@ -8,11 +8,14 @@ from typing import Literal, cast, get_args
 
 from facearray.errors import InputError, unknown_names
 
-__all__ = ["RUNTIMES", "Kind", "free_memory", "is_out_of_memory", "resolve_device", "resolve_runtime"]
+__all__ = ["RUNTIMES", "Kind", "free_memory", "is_elsewhere", "is_out_of_memory", "resolve_device", "resolve_runtime"]
 
 #: What can compute networks.
 Kind = Literal["torch", "litert"]
 RUNTIMES: tuple[Kind, ...] = get_args(Kind)
+
+#: Devices that a machine may have.
+_DEVICES = re.compile(r"cpu|mps|cuda(:\d+)?")
 
 #: What torch says on CPU, CUDA and MPS; all of them raise a RuntimeError, on some devices of a class of its own.
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
@@ -43,6 +46,18 @@ def resolve_device(device: str) -> str:
         shown = ", ".join(available)
         raise InputError(f"found device={device!r}; expected 'auto' or what torch finds on this machine: {shown}")
     return device
+
+
+def is_elsewhere(device: str) -> bool:
+    """Whether a device is one that other machines may have, and this one has not.
+
+    Examples
+    --------
+    >>> is_elsewhere("cpu"), is_elsewhere("auto"), is_elsewhere("gpu")
+    (False, False, False)
+    """
+    available = _available()
+    return _DEVICES.fullmatch(device) is not None and not {device, f"{device}:0"} & set(available)
 
 
 def resolve_runtime(runtime: str, device: str, *, compile: bool = False) -> Kind:  # noqa: A002 - torch's name

@@ -12,6 +12,7 @@ from facearray._secrets import SecretOptions
 from facearray.detection.contract import check_detector
 from facearray.detection.detector import Detector
 from facearray.detection.detectors import load_detector
+from facearray.detection.devices import is_elsewhere, resolve_runtime
 from facearray.detection.slot_rules import SLOT_RULES, slot_rule
 from facearray.detection.slots import check_place
 from facearray.errors import InputError
@@ -103,6 +104,9 @@ class RunOptions:
     def load_detector(self) -> Detector:
         """Return the detector that the options name.
 
+        With a client it only describes what the workers' detectors give: where this machine lacks their device, it is
+        one on the CPU, and they say themselves whether they have it.
+
         Raises
         ------
         InputError
@@ -113,13 +117,16 @@ class RunOptions:
         # Whoever is followed may be anybody in the frame.
         needed = self.max_faces if self.slot_rule == "largest" else None
         if isinstance(self.detector, str):
+            device, runtime = self.device, self.runtime
+            if self.client is not None and is_elsewhere(device):
+                device, runtime = "cpu", resolve_runtime(runtime, device, compile=self.compile)
             detector = load_detector(
                 self.detector,
-                device=self.device,
+                device=device,
                 landmarks=self.landmarks,
                 embedding=self.embedding,
                 max_faces=needed,
-                runtime=self.runtime,
+                runtime=runtime,
                 compile=self.compile,
             )
         else:

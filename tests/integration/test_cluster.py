@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import distributed
@@ -24,6 +24,7 @@ from facearray import assets
 from facearray.detection import plan as plan_module
 from facearray.detection import run as run_module
 from facearray.detection.executors import dask as dask_module
+from facearray.detection.options import RunOptions
 from facearray.errors import ClusterError, InputError, LeaseError
 from facearray.io.claims import ClaimLostError, count_attempts, drop_claim, take_claim
 from facearray.io.journal import Journal
@@ -293,6 +294,26 @@ def test_detect__options_of_workers(make_video, tmp_path, options, message):
     with pytest.raises(InputError, match=message):
         detect(make_video("a.mkv"), tmp_path / "s.zarr", **options)
     assert not (tmp_path / "s.zarr").exists()
+
+
+def test_detect__device_that_the_workers_lack(make_video, tmp_path, client):
+    lacking = r"worker inproc://.*: found device='cuda'; expected 'auto' or what torch finds"
+    with pytest.raises(InputError, match=lacking):
+        detect(make_video("a.mkv"), tmp_path / "s.zarr", client, detector="mediapipe", device="cuda")
+    with pytest.raises(InputError, match=r"^found device='gpu'"):
+        detect(make_video("a.mkv"), tmp_path / "t.zarr", client, detector="mediapipe", device="gpu")
+    with pytest.raises(InputError, match=r"^found runtime='litert' on cuda"):
+        detect(make_video("a.mkv"), tmp_path / "t.zarr", client, detector="mediapipe", device="cuda", runtime="litert")
+    assert not (tmp_path / "t.zarr").exists()
+
+
+def test_detect__device_that_only_the_workers_have(monkeypatch, client):
+    options = RunOptions(detector="mediapipe", device="cuda", client=client)
+    described = options.layout(options.load_detector())
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    on_worker = replace(options, client=None).load_detector()
+    assert on_worker.device == "cuda"
+    assert described == options.layout(on_worker)
 
 
 @pytest.mark.parametrize("on_workers", [True, False])

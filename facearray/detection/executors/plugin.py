@@ -23,7 +23,7 @@ from facearray.detection.detector import Detector
 from facearray.detection.plan import Task
 from facearray.detection.row import RowOptions
 from facearray.detection.task import Outcome, Workplace, compute_row
-from facearray.errors import AssetError, ClusterError, StoreError, StructureError
+from facearray.errors import AssetError, ClusterError, InputError, StoreError, StructureError
 from facearray.io.claims import ClaimLostError, drop_claim, take_claim
 from facearray.io.lease import Grant
 from facearray.io.store import Layout, Store, StoreLike
@@ -172,7 +172,10 @@ class RunPlugin(WorkerPlugin):
         with self._lock:
             if self._workplace is None:
                 _fetch_files(self._worker, job)
-                detector = job.load_detector()
+                try:
+                    detector = job.load_detector()
+                except InputError as error:
+                    raise InputError(f"worker {self._worker.address}: {error}") from error
                 problems = job.layout.differences(Layout.from_detector(detector, **_like(job.layout)))
                 if problems:
                     raise StructureError(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facearray.detection.devices import free_memory, is_out_of_memory, resolve_device, resolve_runtime
+from facearray.detection.devices import free_memory, is_elsewhere, is_out_of_memory, resolve_device, resolve_runtime
 from facearray.errors import InputError
 
 
@@ -33,6 +33,12 @@ def test_resolve_device__not_available(machine, device: str) -> None:
     machine(n_cuda=0, mps=False)
     with pytest.raises(InputError, match=rf"found device='{device}'; expected 'auto' or .*: cpu$"):
         resolve_device(device)
+
+
+def test_is_elsewhere(machine) -> None:
+    machine(n_cuda=1, mps=False)
+    devices = ["cpu", "auto", "cuda", "cuda:0", "cuda:1", "mps", "tpu", "", "cuda:x"]
+    assert [device for device in devices if is_elsewhere(device)] == ["cuda:1", "mps"]
 
 
 def test_resolve_runtime__device(machine) -> None:
