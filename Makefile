@@ -83,7 +83,7 @@ lint: venv
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-docs: venv
+docs: assets
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs build/docs
 	@echo "build/docs/index.html"
 
@@ -104,4 +104,4 @@ calibrate: venv
 	@$(BIN)/python tests/unit/stats/test_time_resolved_calibration.py
 
 clean:
-	@rm -rf build .venv
+	@rm -rf build .venv docs/gallery/samples.zarr*

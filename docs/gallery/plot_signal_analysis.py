@@ -2,103 +2,190 @@
 What faces do over time
 =======================
 
-When something happens, what moves together, how fast, and after what.
+When something happens, what moves together, how fast, and after what: in the sample video of 20 seconds, and others
+where several are compared.
 """
 
 import holoviews as hv
 import numpy as np
-import pandas as pd
+import xarray as xr
 
 import facearray as fa
 
 hv.extension("matplotlib")
-ds = fa.datasets.good_bad_news()
-labels = ds.video.values.tolist()
-longest = [labels[i] for i in np.argsort(ds.n_frames.values)[-2:]]
+names = ("wolfgang", "single_face", "face_noface", "no_face")
+ds = fa.detect({name: fa.datasets.sample_video(name) for name in names}, "samples.zarr", progress=False)
+ds = ds.drop_vars("landmarks").load()
+one = ds.sel(video=["wolfgang"]).isel(frame=slice(0, int(ds.n_frames.sel(video="wolfgang"))))
+seconds = one.timestamp.values[0]
+
+
+def curves(parts, xlabel, ylabel, level=None):
+    """A line for each pair of x and y, and a dashed one at a level."""
+    lines = [hv.Curve(xy, xlabel, ylabel, label=label) for label, xy in parts.items()]
+    dashed = [] if level is None else [hv.HLine(level).opts(color="#767676", linestyle="--")]
+    return hv.Overlay([*lines, *dashed]).opts(
+        fig_inches=7, aspect=2.5, legend_position="right", show_legend=len(lines) > 1
+    )
+
+
+def image(x, y, values, labels):
+    """Values (y, x) as colours."""
+    return hv.Image((x, y, values), labels[:2], labels[2]).opts(colorbar=True, cmap="cividis", fig_inches=6, aspect=1.6)
+
 
 # %%
 # `events`: stretches in which the lips are apart, as bands behind their time course.
 
-table = ds.fex.events("AU25", high=0.5, low=0.3)
+table = one.fex.events("AU25", high=0.5, low=0.3, min_duration=0.2)
 bands = table.rename(columns={"onset": "start", "offset": "end", "feature": "label"})
-one = ds.fex.annotate(bands, name="event").isel(video=[0])
-picture = one.fex.plot.timeseries("AU25", intervals="event")
+picture = one.fex.annotate(bands, name="event").fex.plot.timeseries("AU25", intervals="event")
 
 # %%
-# `smiles`: episodes in which AU06 and AU12 are high at the same time, by their duration and height.
+# `smiles`: episodes in which AU06 and AU12 are high at the same time.
 
-episodes = ds.fex.smiles(min_duration=0.2)
-picture = hv.Scatter(episodes, "duration", "amplitude").opts(xlabel="duration (s)", title="AU06+AU12")
+episodes = one.fex.smiles()
+bands = episodes.rename(columns={"onset": "start", "offset": "end", "feature": "label"})
+picture = one.fex.annotate(bands, name="episode").fex.plot.timeseries("AU06,AU12", intervals="episode")
 
 # %%
-# `cooccurrence_network`: the pairs of action units that are active together most often.
+# `blinks` needs 25 frames a second, which one of the sample videos has: its lids, and the limit that a blink reaches.
 
-edges = ds.fex.cooccurrence("aus").fex.cooccurrence_network(least=0.3).head(12)
+lids = ds.sel(video=["single_face"])
+counted = lids.fex.blinks(feature="eyeBlinkLeft", high=0.4, low=0.2)
+course = lids.features.sel(feature="eyeBlinkLeft").values.ravel()
+picture = curves({"": (lids.timestamp.values[0], course)}, "time (s)", "eyeBlinkLeft", level=0.4).opts(
+    title=f"blinks: {counted.n.item()} in {counted.seconds.item():.1f} s", ylim=(0, 1)
+)
+
+# %%
+# `cooccurrence`: of the frames in which at least one of two action units is active, the share in which both are.
+
+picture = one.fex.plot.cooccurrence("aus", threshold=0.3)
+
+# %%
+# `cooccurrence_network`: the pairs that are active together most often.
+
+edges = one.fex.cooccurrence("aus", threshold=0.3).fex.cooccurrence_network(least=0.3).head(12)
 pairs = edges.assign(pair=edges.feature + " " + edges.feature_other)
-picture = hv.Bars(pairs, "pair", "weight").opts(xrotation=60, ylabel="frames with both / with either", xlabel="")
+picture = hv.Bars(pairs, "pair", "weight").opts(
+    xrotation=60, ylabel="frames with both / with either", xlabel="", fig_inches=7, aspect=2
+)
 
 # %%
-# `synchrony` of two recordings, at lags of up to 0.4 s.
+# `asymmetry`: by how much the left corner of the mouth is pulled further than the right one. Left is the person's own.
 
-found = ds.fex.synchrony("AU12", window=0.8, step=0.16, max_lag=0.4, pairs=[longest])
-picture = hv.Curve((found.lag.values, found.z.values[0]), "lag (s)", "mean |z|").opts(title=str(found.dyad.values[0]))
+sides = one.fex.asymmetry("mouthSmile", mirrored=False).features.squeeze()
+picture = curves({"": (seconds, sides.values)}, "time (s)", "mouthSmile, left less right", level=0)
 
 # %%
-# `align`: the mean time courses of all clips around an event in each, here its middle.
+# `synchrony`: the sample videos have one face each, so that a second one was made here that does the same 0.5 s later,
+# and as much of its own. The first one leads: the correlation is strongest where the second is later by 0.5 s.
 
-middles = pd.DataFrame({"video": labels, "onset": [float(t) for t in ds.timestamp.max("frame") / 2]})
-aligned = ds.fex.align(middles, before=0.4, after=0.4, features="AU06,AU12")
+first = one.drop_vars("track_id")
+second = first.assign(features=0.5 * first.features.shift(frame=12) + 0.5 * first.features[:, ::-1].values)
+both = xr.concat([first, second], "face", coords="minimal", compat="override")
+found = both.fex.synchrony("AU12", window=1.5, max_lag=1, null="segment_shuffle")
+picture = curves({"": (found.lag.values, found.z.values[0])}, "lag of the second person (s)", "mean |z|").opts(
+    title=f"p = {found.p_max.item():.3f}, lead of the first = {found['lead'].item():.2f}"
+)
+
+# %%
+# `align`: the mean time courses around the onsets of AU12 in all sample videos, which have different frame rates.
+
+onsets = ds.fex.events("AU12")[["video", "onset"]]
+onsets = onsets[onsets.onset > 0]
+aligned = ds.fex.align(onsets, before=0.5, after=1, features="AU06,AU12,AU25", rate=12)
 mean = aligned.features.mean(["video", "trial", "face"])
-curves = [
-    hv.Curve((mean.time.values, mean.sel(feature=n).values), "time (s)", "mean", label=n) for n in ("AU06", "AU12")
-]
-picture = hv.Overlay(curves).opts(legend_position="right")
+picture = curves(
+    {name: (mean.time.values, mean.sel(feature=name).values) for name in mean.feature.values.tolist()},
+    "time from the onset of AU12 (s)",
+    f"mean of {len(onsets)} onsets",
+)
 
 # %%
-# `to_grid`: the same feature at steps of 0.2 s, as a scanner with such volumes would see it, and its response.
+# `to_grid`: AU12 at the volumes of a scanner that takes one each second, and convolved with the response of the blood.
 
-scans = ds.sel(video=longest[1:]).fex.to_grid(0.0, 0.2, 12, features="AU12", hrf="spm", outside=0.0)
-picture = hv.Curve((scans.timestamp.values[0], scans.features.values.ravel()), "time (s)", "AU12, convolved")
+volumes = one.fex.to_grid(0.0, 1.0, 20, features="AU12")
+response = one.fex.to_grid(0.0, 1.0, 20, features="AU12", hrf="spm", outside=0.0)
+picture = curves(
+    {
+        label: (part.timestamp.values[0], part.features.values.ravel())
+        for label, part in {"mean of a volume": volumes, "convolved": response}.items()
+    },
+    "time (s)",
+    "AU12",
+)
 
 # %%
 # `decompose`: the loadings of two principal components of the action units.
 
-parts = ds.fex.decompose("aus", n_components=2)
-rows = parts.components.to_series().rename("loading").reset_index()
-picture = hv.Bars(rows.astype({"feature": str, "component": str}), ["feature", "component"], "loading")
-picture = picture.opts(xrotation=90, fig_inches=8, aspect=3, title="loadings")
+parts = one.fex.decompose("aus", n_components=2)
+picture = fa.plot.bars(parts.components, group="component", ylabel="loading", title="principal components")
 
 # %%
-# Their scores in each frame.
+# Their scores over time.
 
-scores = parts.scores.isel(face=0).stack(sample=("video", "frame")).dropna("sample")
-points = (scores.sel(component="PC1").values, scores.sel(component="PC2").values)
-picture = hv.Points(points, ["PC1", "PC2"]).opts(alpha=0.4)
-
-# %%
-# `distance` between the mean action units of all clips.
-
-far = ds.fex.distance("aus").distance.isel(face=0)
-picture = hv.Image((np.arange(len(labels)), np.arange(len(labels)), far.values), ["clip", "other clip"], "distance")
-picture = picture.opts(colorbar=True, cmap="viridis")
+scores = parts.scores.squeeze()
+picture = curves({name: (seconds, scores.sel(component=name).values) for name in ("PC1", "PC2")}, "time (s)", "score")
 
 # %%
-# `spectrum`: how fast lips part, on average over clips.
+# `distance` between the mean action units of those sample videos that have a face. Two are of the same smile.
 
-power = ds.fex.spectrum("AU25", window=1.0).power.mean(["video", "face"]).squeeze()
-picture = hv.Curve((power.frequency.values, power.values), "frequency (Hz)", "power (1/Hz)")
-
-# %%
-# `multi_wavelet`: which frequencies there are when, in one clip.
-
-waves = ds.sel(video=longest[1:]).fex.multi_wavelet(np.arange(2, 6.1, 0.25), "AU25", part="amplitude", n_cycles=2)
-image = waves.features.squeeze().dropna("frame").transpose("frequency", "frame")
-picture = hv.Image((image.frame.values / 12.5, image.frequency.values, image.values), ["time (s)", "Hz"], "amplitude")
-picture = picture.opts(colorbar=True, cmap="viridis")
+seen = ds.sel(video=["wolfgang", "single_face", "face_noface"])
+seen = seen.fex.mask(seen.features.sel(feature="FaceScore").isnull()).fex.bin(60.0, min_valid=0)
+far = seen.fex.distance("aus").distance.isel(face=0)
+ticks = list(enumerate(seen.video.values.tolist()))
+picture = image(range(3), range(3), far.values, ["video", "other video", "distance"]).opts(
+    xticks=ticks, yticks=ticks, aspect=1.3
+)
 
 # %%
-# `boft`: how many movements of which size there are, at two speeds.
+# `similarity` of the action units of any two moments: blocks are stretches in which the face stays as it is.
 
-counts = ds.fex.boft("AU25", frequencies=[2.0, 4.0], n_cycles=2)["count"].sum(["video", "face", "direction"]).squeeze()
-rows = counts.assign_coords(size=counts["size"].round(3)).to_series().rename("half waves").reset_index()
-picture = hv.Bars(rows.astype({"frequency": str, "size": str}), ["size", "frequency"], "half waves").opts(xrotation=60)
+moments = one.fex.bin(0.25)
+alike = moments.fex.similarity("aus", between="frame").similarity.squeeze()
+middle = moments.timestamp.values[0]
+picture = image(middle, middle, alike.values, ["time (s)", "other time (s)", "correlation"]).opts(aspect=1.2)
+
+# %%
+# `spectrum`: how fast lips part and their corners are pulled.
+
+power = one.fex.spectrum("AU25,AU12", window=8).power.squeeze()
+decibel = 10 * np.log10(power.isel(frequency=slice(1, None)))
+picture = curves(
+    {name: (decibel.frequency.values, decibel.sel(feature=name).values) for name in ("AU12", "AU25")},
+    "frequency (Hz)",
+    "power (dB of 1/Hz)",
+)
+
+# %%
+# `wavelet`: one frequency through time. Its amplitude says when lips move at that speed.
+
+slow = one.fex.wavelet(0.5, "AU25", part="amplitude").features.squeeze()
+picture = curves(
+    {
+        "AU25": (seconds, one.features.sel(feature="AU25").values.ravel()),
+        "amplitude at 0.5 Hz": (seconds, slow.values),
+    },
+    "time (s)",
+    "intensity",
+)
+
+# %%
+# `multi_wavelet`: several frequencies. At the ends less than the length of a wavelet is known.
+
+waves = one.fex.multi_wavelet(np.arange(0.3, 3.01, 0.1), "AU25", part="amplitude").features.squeeze()
+picture = image(seconds, waves.frequency.values, waves.values.T, ["time (s)", "frequency (Hz)", "amplitude of AU25"])
+
+# %%
+# `boft`: how many movements of which size there are, at three speeds.
+
+counts = one.fex.boft("aus", frequencies=[0.5, 1.0, 2.0])["count"].sum(["video", "face", "direction", "feature"])
+counts = counts.assign_coords(
+    size=[f"{low:g} to {high:g}" for low, high in zip(counts.size_from.values, counts.size_to.values, strict=True)],
+    frequency=[f"{hertz:g} Hz" for hertz in counts.frequency.values],
+)
+picture = fa.plot.bars(
+    counts.rename(size="feature"), group="frequency", ylabel="half waves", title="by the size of the movement"
+)
