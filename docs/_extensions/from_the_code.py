@@ -1,4 +1,4 @@
-"""Directives that show the data model, the readers of files and the command line as the code has them."""
+"""Directives that show the data model, readers of files, model files and the command line as the code has them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from facearray import schema
+from facearray._assets.registry import ASSETS
 from facearray.cli import main
 from facearray.io.readers import load_reader
 from facearray.models import AUS
@@ -20,7 +21,8 @@ from facearray.models.mesh_measures import MEASURES
 class SchemaTable(SphinxDirective):
     """A table of what the code has.
 
-    ``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER… | aus | measures``
+    ``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER… | aus | measures |
+    models``
     """
 
     required_arguments = 1
@@ -83,6 +85,14 @@ def _measures(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
     return ["measure", "what"], ([f"`{m.name}`", m.description] for m in MEASURES.values())
 
 
+def _models(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["file", "what", "MB", "licence"], (
+        [f"`{asset.name}`", asset.origin, f"{asset.size / 1e6:.2f}", asset.licence]
+        for asset in ASSETS.values()
+        if asset.kind == "model"
+    )
+
+
 _TABLES: dict[str, Any] = {
     "dims": _dims,
     "data_vars": lambda _: _variables(schema.DATA_VARS.values()),
@@ -92,6 +102,7 @@ _TABLES: dict[str, Any] = {
     "conversions": _conversions,
     "aus": _action_units,
     "measures": _measures,
+    "models": _models,
 }
 
 
