@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import operator
 import os
 import re
 import runpy
@@ -24,6 +25,7 @@ import facearray as fa
 from facearray.detection.executors.clusters import CONFIG, KEEP_MEMORY
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SHARED = EXAMPLES.parents[1] / "shared" / "data"
 #: A folder with a pyproject.toml is a package that something else tests.
 SCRIPTS = sorted(path for path in EXAMPLES.rglob("*.py") if not (path.parent / "pyproject.toml").exists())
 
@@ -115,18 +117,52 @@ def flat(settings, prefix=""):
         yield from flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
 
 
+def called(node: ast.expr) -> list[str]:
+    """Names of a chain such as ``fa.datasets.good_bad_news``; empty where it begins with anything but ``fa``."""
+    if isinstance(node, ast.Attribute):
+        names = called(node.value)
+        return [*names, node.attr] if names else []
+    return ["fa"] if isinstance(node, ast.Name) and node.id == "fa" else []
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_examples__call_functions_with_arguments_that_they_have(script):
     tree = ast.parse(script.read_text(encoding="utf-8"))
-    calls = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "fa"
-    ]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and len(called(node.func)) > 1]
     assert calls
     for call in calls:
-        parameters = inspect.signature(getattr(fa, call.func.attr)).parameters
+        parameters = inspect.signature(operator.attrgetter(".".join(called(call.func)[1:]))(fa)).parameters
         assert {keyword.arg for keyword in call.keywords} <= set(parameters)
+
+
+#: What examples print, of which most is told by how their data were made.
+PRINTED = {
+    "dyads": ["strongest at a lag of 0.40 s: ann leads", r"speaks +ann +0\.4\d +0\.5\d*\s", r"p = 0\.005"],
+    "epochs": [r"'trial': 6, 'time': 50", r"not warned +0\.3\d +0\.3", "1 of 1 cluster significant"],
+    "from_openface": ["60 frames, 50 with a face", r"^59 +1\.967 +5\.737 +2\.85 ", r"mean of AU12: 0\.475;"],
+    "from_pyfeat": ["the same numbers: True", r"\(104, 2183\)"],
+    "human_coders": [r"ann +AU12 +0\.9\d +0\.8\d", r"bob +AU12 +0\.8", r"AU25 +0\.9\d*$"],
+    "object_store": ["memory://study.zarr", "in memory: False", r"goodNews +0 +0\.719 +0\.978 +0\.050 +0\.009"],
+    "own_au_map": [r"AU12 +0\.9\d +0\.8", r"AU25 +0\.45"],
+    "physiology": [r"strongest at 2\.00 s, r = 0\.[89]"],
+    "quality_first": [r"angle +2 +18", r"badNews +8\s", r"alone +0\.683 +0\.712"],
+    "scanner": [r"offset -3\.20 s, drift 200 per million", r"weight and constant: \[(2\.0|1\.9)\d*, (100|99\.9)"],
+}
+OF_THE_STUDY = {"from_pyfeat", "human_coders", "object_store", "own_au_map", "quality_first"}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_examples__print_what_is_told(name, monkeypatch, capsys):
+    if name in OF_THE_STUDY:
+        if not (SHARED / "good_bad_news").is_dir():
+            pytest.skip("the detections are not here")
+        monkeypatch.setenv("FACEARRAY_ASSETS", str(SHARED))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    text = capsys.readouterr().out
+    for pattern in PRINTED[name]:
+        assert re.search(pattern, text, re.MULTILINE), f"{pattern!r} is not in\n{text}"
+
+
+def test_examples__all_of_the_gallery_are_run():
+    shown = {path.stem for path in EXAMPLES.glob("*.py") if path.read_text(encoding="utf-8").startswith('"""\n')}
+    assert shown == {*PRINTED, "good_bad_news"}
