@@ -61,6 +61,11 @@ def path(name: str) -> Path:
         If there is no file of that name.
     AssetError
         If the file cannot be fetched, or ``FACEARRAY_ASSETS`` holds a different file of that name.
+
+    Examples
+    --------
+    >>> path("face_landmarker.task").name  # doctest: +SKIP
+    'face_landmarker.task'
     """
     return pull([name])[name]
 
@@ -91,6 +96,10 @@ def pull(names: Iterable[str] | None = None, *, kind: Kind | None = None, progre
     AssetError
         If any file cannot be had; it lists every source that was tried, with its reason. The others are in the
         cache all the same.
+
+    Examples
+    --------
+    >>> files = pull(kind="model")  # doctest: +SKIP
     """
     assets = _select(names, kind)
     found = _find(assets)
@@ -136,6 +145,11 @@ def download(addresses: Mapping[str, str], check: Callable[[Path], str], *, prog
     ------
     AssetError
         If any file cannot be had, with the reason for each; the others are in the cache all the same.
+
+    Examples
+    --------
+    >>> addresses = {"talk.mp4": "https://example.org/talk.mp4"}
+    >>> files = download(addresses, lambda path: "" if path.stat().st_size else "it is empty")  # doctest: +SKIP
     """
     found = _here(addresses)
     if len(found) < len(addresses):

@@ -191,12 +191,30 @@ def iter_blocks(
 
 
 def real_frame_counts(ds: xr.Dataset) -> NDArray[np.intp]:
-    """Count the real frames (n_video,) of each video, those whose ``frame_number`` is not negative.
+    """Count the real frames of each video.
+
+    A frame is real if its ``frame_number`` is not negative. A frame without a face is; padding is not.
+
+    Parameters
+    ----------
+    ds
+        Detections.
+
+    Returns
+    -------
+    ndarray
+        Counts (n_video,).
 
     Raises
     ------
     SchemaError
         If ``ds`` has no ``frame_number`` with dims (video, frame).
+
+    Examples
+    --------
+    >>> number = np.array([[0, 1, -1], [0, -1, -1]])
+    >>> real_frame_counts(xr.Dataset(coords={"frame_number": (("video", "frame"), number)})).tolist()
+    [2, 1]
     """
     return _find_rows(ds).n_frames
 

@@ -69,6 +69,10 @@ def sample_video(name: str) -> Path:
         If there is no sample of that name.
     AssetError
         If the file cannot be fetched.
+
+    Examples
+    --------
+    >>> ds = facearray.detect(sample_video("wolfgang"), "wolfgang.zarr")  # doctest: +SKIP
     """
     if name not in SAMPLE_VIDEOS:
         raise unknown_names("sample video", [name], list(SAMPLE_VIDEOS))
@@ -88,6 +92,10 @@ def sample_pictures() -> list[Path]:
     ------
     AssetError
         If a file cannot be fetched.
+
+    Examples
+    --------
+    >>> ds = facearray.detect_frames(sample_pictures())  # doctest: +SKIP
     """
     return list(assets.pull(_PICTURES).values())
 

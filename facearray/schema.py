@@ -325,6 +325,21 @@ GROUPS: Mapping[str, Group] = _by_name(
 def feature_names(*groups: str) -> tuple[str, ...]:
     """Names of the features of some groups, in storage order.
 
+    Parameters
+    ----------
+    *groups
+        Names of groups, keys of ``GROUPS``.
+
+    Returns
+    -------
+    tuple
+        Names, those of the first group first; none of ``other``, whose names are those that files have.
+
+    Raises
+    ------
+    KeyError
+        If there is no such group.
+
     Examples
     --------
     >>> feature_names("emotions")
@@ -371,6 +386,14 @@ def validate(ds: xr.Dataset, *, variables: Iterable[str] | None = None) -> None:
     ------
     SchemaError
         With one line for every problem.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> validate(xr.Dataset({"features": ("video", np.zeros(2, "f4"))}), variables=["features"])
+    Traceback (most recent call last):
+    facearray.errors.SchemaError: the Dataset does not follow the schema: ...
     """
     known = {**DATA_VARS, **COORDS}
     if variables is None:

@@ -44,7 +44,8 @@ def select(ds: xr.Dataset | xr.DataArray, what: str | Iterable[str]) -> xr.Datas
         The features in the order of the request, each once. Detections give their ``features`` variable, with dims
         (video, frame, face, feature), named after the group where one group was asked for. A Dataset without a
         variable ``features``, such as a result with one variable a statistic, gives a Dataset whose variables are
-        all cut to the features. A DataArray gives a DataArray of the same name.
+        all cut to the features. A DataArray gives a DataArray of the same name. Missing values stay NaN, and what is
+        lazy stays lazy.
 
     Raises
     ------
@@ -137,6 +138,13 @@ def emotions(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, 0.25], coords={"feature": ["AU12", "anger"]}, name="mean")
+    >>> emotions(means).item()
+    0.25
     """
     return select(ds, "emotions")
 
@@ -158,6 +166,13 @@ def poses(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, 3.0], coords={"feature": ["AU12", "Yaw"]}, name="mean")
+    >>> poses(means).item()
+    3.0
     """
     return select(ds, "poses")
 
@@ -179,6 +194,13 @@ def gaze(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, -4.0], coords={"feature": ["AU12", "gaze_yaw"]}, name="mean")
+    >>> gaze(means).item()
+    -4.0
     """
     return select(ds, "gaze")
 
@@ -200,6 +222,13 @@ def affect(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, 0.5], coords={"feature": ["AU12", "valence"]}, name="mean")
+    >>> affect(means).item()
+    0.5
     """
     return select(ds, "affect")
 
@@ -221,6 +250,13 @@ def blendshapes(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, 0.75], coords={"feature": ["AU12", "jawOpen"]}, name="mean")
+    >>> blendshapes(means).item()
+    0.75
     """
     return select(ds, "blendshapes")
 
@@ -242,6 +278,13 @@ def facebox(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     ------
     InputError
         If there are none in ``ds``.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> means = xr.DataArray([1.0, 0.875], coords={"feature": ["AU12", "FaceScore"]}, name="mean")
+    >>> facebox(means).item()
+    0.875
     """
     return select(ds, "facebox")
 
@@ -263,6 +306,12 @@ def landmarks(ds: xr.Dataset) -> xr.DataArray:
     ------
     SchemaError
         If ``ds`` has none.
+
+    Examples
+    --------
+    >>> from facearray.testing import random_dataset
+    >>> landmarks(random_dataset(0, n_landmarks=478)).dims
+    ('video', 'frame', 'face', 'landmark', 'axis')
     """
     return _variable(ds, "landmarks", "detect with landmarks=True")
 
@@ -284,6 +333,14 @@ def embedding(ds: xr.Dataset) -> xr.DataArray:
     ------
     SchemaError
         If ``ds`` has none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> ds = xr.Dataset({"embedding": (("video", "frame", "face", "component"), np.eye(1, 128)[None, None])})
+    >>> embedding(ds).sizes["component"]
+    128
     """
     return _variable(ds, "embedding", "detect with embedding=True")
 
@@ -305,6 +362,13 @@ def time(ds: xr.Dataset | xr.DataArray) -> xr.DataArray:
     ------
     SchemaError
         If ``ds`` has none.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> ds = xr.Dataset(coords={"timestamp": (("video", "frame"), [[0.0, 0.04]])})
+    >>> time(ds).values
+    array([[0.  , 0.04]])
     """
     return _variable(ds, "timestamp", "take it from the detections, before the frames are averaged")
 

@@ -27,11 +27,21 @@ _BOX = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
 def check_detector(detector: object) -> None:
     """Make sure that an object says of itself what :class:`facearray.detection.detector.Detector` asks for.
 
+    Parameters
+    ----------
+    detector
+        The object. It is not called.
+
     Raises
     ------
     InputError
         With every attribute that is missing or is not what it should be, and every feature that neither the schema nor
         the detector's own ``other`` describes.
+
+    Examples
+    --------
+    >>> from facearray.testing import FakeDetector
+    >>> check_detector(FakeDetector())
     """
     problems: list[str] = []
 

@@ -33,6 +33,11 @@ def list_detectors() -> list[str]:
 
     Nothing is loaded, so a name may turn out to need a package that is not installed.
 
+    Returns
+    -------
+    list
+        Names, sorted.
+
     Examples
     --------
     >>> "mediapipe" in list_detectors()

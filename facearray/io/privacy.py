@@ -48,7 +48,7 @@ def deidentify(ds: xr.Dataset, *, keep: Iterable[str] = (), key: str | os.PathLi
     xarray.Dataset
         Without variables along ``landmark`` or ``component``, ``source`` and ``error`` emptied, without attributes
         that facearray does not know, and without the notes of readers, which can quote their files. The attribute
-        ``deidentified`` lists what was removed.
+        ``deidentified`` lists what was removed. All other values, missing ones too, stay as they are.
 
     Raises
     ------

@@ -37,9 +37,9 @@ def save(
 ) -> StoreLike:
     """Save a Dataset as a new store: a selection, cleaned data, what a reader returned.
 
-    Variables and coordinates that the schema does not know are kept. Lazy and dask-backed values are computed and
-    written block by block, so that memory is bounded. The new store is a finished one; no run can append to it,
-    because its values may no longer be what the detector gave.
+    Variables and coordinates that the schema does not know are kept, and missing values stay missing. Lazy and
+    dask-backed values are computed and written block by block, so that memory is bounded. The new store is a finished
+    one; no run can append to it, because its values may no longer be what the detector gave.
 
     Parameters
     ----------

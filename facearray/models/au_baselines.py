@@ -98,6 +98,14 @@ def person_baseline(measures: NDArray[np.floating], blendshapes: NDArray[np.floa
     Rises count from the 10 % quantile of a measure, falls from its 90 % quantile. Movements with an opposite count from
     the median over quiet frames, the tenth of all frames in which the blendshapes, without those of where the eyes
     look, sum up to least. Of a blendshape its 10 % quantile does not count.
+
+    Examples
+    --------
+    >>> from facearray.models.mesh_measures import MEASURES
+    >>> rng = np.random.default_rng(0)
+    >>> measures = rng.normal(size=(200, len(MEASURES), 3))
+    >>> person_baseline(measures, rng.random((200, 52))).low.shape == measures.shape[1:]
+    True
     """
     effort = blendshapes[:, _EXPRESSIVE].sum(axis=1)
     quiet = effort <= np.quantile(effort, QUIET)

@@ -84,6 +84,8 @@ class AUMap:
     >>> own = facearray.models.AUMap.fit(ds, ds.fex.aus)  # doctest: +SKIP
     >>> own.save("news")  # doctest: +SKIP
     >>> facearray.models.action_units(ds, map="news")  # doctest: +SKIP
+    >>> again = facearray.models.AUMap.load("news")  # doctest: +SKIP
+    >>> again.predict(blendshapes, landmarks)  # doctest: +SKIP
     """
 
     coef: NDArray[np.float64]
@@ -252,6 +254,11 @@ class AUMap:
         ----------
         name
             The name or path that it was saved under.
+
+        Returns
+        -------
+        AUMap
+            As it was saved.
 
         Raises
         ------

@@ -287,6 +287,11 @@ def estimate(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | 
     ------
     InputError
         If blendshapes or landmarks have another shape, or not the same number of faces.
+
+    Examples
+    --------
+    >>> one = ds.isel(video=0, face=0)  # doctest: +SKIP
+    >>> estimate(one.fex.blendshapes, one.landmarks)  # doctest: +SKIP
     """
     return estimate_parts(blendshapes, landmarks, baseline, parts=("face",))[:, :, 0]
 
@@ -315,6 +320,11 @@ def estimate_parts(
     ------
     InputError
         As from :func:`estimate`.
+
+    Examples
+    --------
+    >>> one = ds.isel(video=0, face=0)  # doctest: +SKIP
+    >>> face, left, right = np.moveaxis(estimate_parts(one.fex.blendshapes, one.landmarks), 2, 0)  # doctest: +SKIP
     """
     shapes, values = np.asarray(blendshapes, np.float64), whole_and_sides(measure(landmarks))
     if shapes.shape != (len(values), _N_BLENDSHAPES):

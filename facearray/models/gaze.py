@@ -93,6 +93,10 @@ def eye_directions(landmarks: ArrayLike) -> NDArray[np.float64]:
     -----
     The face is laid on the canonical mesh by `facearray.models.mesh_measures.lay_on_canonical`. A line through the iris
     on the picture, straight away from the camera, meets the sphere around the eye's centre where the iris is.
+
+    Examples
+    --------
+    >>> eye_directions(ds.landmarks.isel(video=0, face=0))  # doctest: +SKIP
     """
     mesh, fit = lay_on_canonical(landmarks)
     # the third column is where the camera's z axis points, seen from the head

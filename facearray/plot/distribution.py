@@ -60,6 +60,7 @@ def distribution(
     holoviews.Overlay or holoviews.Layout
         One panel a group and unit of features. Boxes go from the first to the third quartile with a line at the
         median, whiskers to the 5 and 95 % quantiles; every unit is a point, as long as there are no more than 5,000.
+        A unit without a value of a feature is not in its box.
 
     Raises
     ------

@@ -49,6 +49,17 @@ def recorded(function: _F) -> _F:
 def steps(ds: xr.Dataset) -> list[dict[str, Any]]:
     """List what was done to a Dataset, in the order in which it was done.
 
+    Parameters
+    ----------
+    ds
+        A Dataset, or what functions of `facearray.signal` made of one.
+
+    Returns
+    -------
+    list
+        One dict a step, with ``function``, ``arguments`` and the versions; empty where nothing was done, or nothing is
+        noted.
+
     Examples
     --------
     >>> steps(xr.Dataset())

@@ -107,7 +107,7 @@ def cooccurrence_network(found: xr.Dataset, measure: str = "jaccard", *, least: 
     found
         Result of `cooccurrence`; of several videos the mean over those in which the measure is defined counts.
     measure
-        One that it has.
+        One that it has; a pair that has it in no video, since it is NaN there, is no edge.
     least
         Smallest mean of an edge.
 

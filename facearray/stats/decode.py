@@ -108,6 +108,14 @@ def decode(
     Fits of scikit-learn's LinearDiscriminantAnalysis, with or without a StandardScaler before it, share their work
     between permutations when the score is accuracy; their predictions are those of scikit-learn.
 
+    References
+    ----------
+    Haufe, S. et al. (2014). On the interpretation of weight vectors of linear models in multivariate neuroimaging.
+    NeuroImage 87, 96-110.
+
+    Ojala, M., & Garriga, G. C. (2010). Permutation tests for studying classifier performance. Journal of Machine
+    Learning Research 11, 1833-1863.
+
     Examples
     --------
     >>> import numpy as np

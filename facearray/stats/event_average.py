@@ -91,6 +91,10 @@ def event_average(
     are those of the frames' own times; nothing is made up between frames. `facearray.stats.event_test` tests the
     averages.
 
+    References
+    ----------
+    Student (1908). The probable error of a mean. Biometrika 6, 1-25.
+
     Examples
     --------
     >>> import pandas as pd

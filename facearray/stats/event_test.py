@@ -80,6 +80,11 @@ def event_test(
     Events of a unit are averaged first, so that every unit counts the same: events of one video are not independent
     observations. See `facearray.stats.cluster_test` for the test, and for what its p does not say.
 
+    References
+    ----------
+    Maris, E., & Oostenveld, R. (2007). Nonparametric statistical testing of EEG- and MEG-data. Journal of Neuroscience
+    Methods 164, 177-190.
+
     Examples
     --------
     >>> import numpy as np

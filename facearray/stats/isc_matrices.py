@@ -52,6 +52,11 @@ def isc_mean(ds: xr.Dataset, by: str | None = None) -> xr.Dataset:
     SchemaError
         If ``ds`` has no correlations of pairs.
 
+    References
+    ----------
+    Silver, N. C., & Dunlap, W. P. (1987). Averaging correlation coefficients: should Fisher's z transformation be used?
+    Journal of Applied Psychology 72, 146-148.
+
     Examples
     --------
     >>> r = np.array([[1, 0.8, 0.1], [0.8, 1, 0.3], [0.1, 0.3, 1]])

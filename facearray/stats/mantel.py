@@ -71,6 +71,11 @@ def mantel(
     The videos of the other matrix are put into other orders, rows and columns together, as pairs that share a video
     depend on each other. Reference: Mantel (1967), Cancer Research 27.
 
+    References
+    ----------
+    Mantel, N. (1967). The detection of disease clustering and a generalized regression approach. Cancer Research 27,
+    209-220.
+
     Examples
     --------
     >>> place = np.array([0.0, 1, 2, 4, 8, 16])

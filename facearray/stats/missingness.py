@@ -91,6 +91,11 @@ def missingness(
     groups are dealt out anew to the units, in ascending order of the units' labels. With all arrangements, p is the
     share of them that have at least the observed sum of squares; else p = (1 + b) / (1 + n_permutations).
 
+    References
+    ----------
+    Phipson, B., & Smyth, G. K. (2010). Permutation p-values should never be zero. Statistical Applications in Genetics
+    and Molecular Biology 9, 39.
+
     Examples
     --------
     >>> values = np.ones((8, 10, 1, 1), "f4")

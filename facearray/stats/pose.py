@@ -78,6 +78,11 @@ def pose_confound(
     Within: r = sum over videos and frames of (x - mean of x in the video) (y - mean of y in the video), divided by the
     root of the product of the two sums of squares. A video's frames with values of both enter, if there are two.
 
+    References
+    ----------
+    Bland, J. M., & Altman, D. G. (1995). Calculating correlation coefficients with repeated observations: part 1,
+    correlation within subjects. BMJ 310, 446.
+
     Examples
     --------
     >>> values = np.array([[0, 0], [1, 10], [2, 20]], "f4").reshape(3, 1, 1, 2)

@@ -157,6 +157,17 @@ def regress(
     Permutation tests deal the values of a single regressor out to the units anew, and put residuals into another order
     where there are several (Freedman & Lane 1983). A statistic is always studentised.
 
+    References
+    ----------
+    MacKinnon, J. G., & White, H. (1985). Some heteroskedasticity-consistent covariance matrix estimators with improved
+    finite sample properties. Journal of Econometrics 29, 305-325.
+
+    Pustejovsky, J. E., & Tipton, E. (2018). Small-sample methods for cluster-robust variance estimation and hypothesis
+    testing in fixed effects models. Journal of Business & Economic Statistics 36, 672-683.
+
+    Papke, L. E., & Wooldridge, J. M. (1996). Econometric methods for fractional response variables. Journal of Applied
+    Econometrics 11, 619-632.
+
     Examples
     --------
     >>> import numpy as np

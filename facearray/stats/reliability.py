@@ -70,6 +70,14 @@ def reliability(
     -----
     See `facearray.stats.kernels.icc` for formulas. p is one of independent units; it assumes normal values.
 
+    References
+    ----------
+    Shrout, P. E., & Fleiss, J. L. (1979). Intraclass correlations: uses in assessing rater reliability. Psychological
+    Bulletin 86, 420-428.
+
+    McGraw, K. O., & Wong, S. P. (1996). Forming inferences about some intraclass correlation coefficients.
+    Psychological Methods 1, 30-46.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -167,6 +175,10 @@ def split_half(
         If a name is unknown, or fewer than 3 units have both halves.
     SchemaError
         If ``ds`` does not follow the schema.
+
+    References
+    ----------
+    Spearman, C. (1910). Correlation calculated from faulty data. British Journal of Psychology 3, 271-295.
 
     Examples
     --------

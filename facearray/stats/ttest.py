@@ -117,6 +117,14 @@ def ttest(
     A missing value leaves a unit out for that feature only, and a pair with it. In a permutation of groups a missing
     value stays with its unit. Sign flips assume a distribution that is symmetric around `popmean`.
 
+    References
+    ----------
+    Welch, B. L. (1947). The generalization of 'Student's' problem when several different population variances are
+    involved. Biometrika 34, 28-35.
+
+    Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related estimators. Journal of
+    Educational Statistics 6, 107-128.
+
     Examples
     --------
     >>> import numpy as np

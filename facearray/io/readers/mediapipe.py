@@ -126,6 +126,11 @@ def from_results(
     InputError
         If the frames have no extent, the frame rate is not positive, the number of timestamps differs from that of
         the results, or an object is no such result.
+
+    Examples
+    --------
+    >>> results = [landmarker.detect(picture) for picture in pictures]  # doctest: +SKIP
+    >>> recording = from_results(results, label="clip.mp4", width=1280, height=720, fps=25)  # doctest: +SKIP
     """
     problems = []
     if not (width > 0 and height > 0):
