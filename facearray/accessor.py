@@ -24,6 +24,7 @@ class PlotAccessor:
     cooccurrence = Method("facearray.plot")
     distribution = Method("facearray.plot")
     embedding = Method("facearray.plot")
+    face = Method("facearray.plot")
     generalization = Method("facearray.plot")
     isc = Method("facearray.plot")
     landmarks = Method("facearray.plot")

@@ -11,6 +11,7 @@ from distributed import Client
 from numpy.typing import ArrayLike
 
 from facearray.models.au_map import AUMap
+from facearray.plot.face import Muscles, View
 from facearray.signal.baseline import Reference
 from facearray.signal.bin import Statistic
 from facearray.signal.clean import Trend
@@ -99,6 +100,21 @@ class PlotAccessor:
         title: str | None = None,
     ) -> hv.Overlay:
         """Draw a map on which videos, or faces, that are alike lie close together."""
+    def face(
+        self,
+        *,
+        muscles: Muscles = "heatmap",
+        gaze: tuple[float, float] | Mapping[str, float] | None = None,
+        view: View = "2d",
+        vectorfield: Any = None,
+        feature_range: tuple[float, float] | None = None,
+        exaggerate: float | None = None,
+        variable: str | None = None,
+        term: str | None = None,
+        clim: tuple[float, float] | None = None,
+        title: str | None = None,
+    ) -> hv.Overlay:
+        """Draw a face from action units, blendshapes or landmarks."""
     def generalization(
         self,
         *,

@@ -10,6 +10,7 @@ from facearray.plot.cooccurrence import cooccurrence
 from facearray.plot.decoding import confusion, decoding
 from facearray.plot.distribution import distribution
 from facearray.plot.embedding import embedding
+from facearray.plot.face import face
 from facearray.plot.generalization import generalization
 from facearray.plot.isc import isc
 from facearray.plot.landmarks import landmarks
@@ -29,6 +30,7 @@ __all__ = [
     "decoding",
     "distribution",
     "embedding",
+    "face",
     "generalization",
     "isc",
     "landmarks",

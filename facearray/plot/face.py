@@ -1,0 +1,455 @@
+"""Faces drawn from numbers: action units, blendshapes, landmarks, or the results of statistics."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facearray._words import some
+from facearray.errors import InputError, unknown_names
+from facearray.plot import _style
+from facearray.plot._face_lines import Patch, brows, creases, lines, muscle_patches
+from facearray.plot._face_surface import BOUNDS, normals, project, render, view_rotation
+from facearray.plot._face_values import FaceValues, face_values
+from facearray.plot._style import look
+from facearray.plot.rig.deform import points as rig_points
+from facearray.plot.rig.muscles import MUSCLES
+from facearray.plot.rig.table import MOVEMENTS
+
+if TYPE_CHECKING:
+    import holoviews as hv
+
+__all__ = ["face"]
+
+_Array = NDArray[np.float64]
+
+#: Pixels of the picture of one face.
+HEIGHT = 460
+
+#: Angles of ``view="3d"`` in degrees.
+AZIMUTH, ELEVATION = 32.0, 6.0
+
+#: Degrees to a side, up or down, that a view can be turned by.
+MOST_TURNED = 80.0
+
+#: Shorter arrows are not drawn, in cm.
+LEAST_ARROW = 0.08
+
+#: How muscles can show their values.
+WAYS = ("heatmap", "outline")
+
+Muscles = Literal["heatmap", "outline"] | Mapping[str, str] | None
+View = Literal["2d", "3d"] | tuple[float, float]
+
+#: From low to high, of intensities and of differences.
+INTENSITIES, DIFFERENCES = "YlOrRd", "RdBu_r"
+
+_BROW, _LINE, _ARROW = "#4a3b33", "#3b2f2b", "#0072B2"
+
+#: Of lines in the skin, from that of the skin to that of a deep one.
+_CREASES = ("#d8c4b8", "#c4aca0", "#ae9184", "#98786b", "#815f53", "#6b483d")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """A face in the form in which it is drawn.
+
+    Attributes
+    ----------
+    values
+        What it is drawn from.
+    movement
+        (20, 2) intensities that the points are moved by, 0 to 1.
+    factor
+        What values were multiplied with for that.
+    points
+        (478, 3) in cm of the canonical face.
+    rotation
+        (3, 3) of the head and the view.
+    perspective
+        Whether what is nearer is larger.
+    """
+
+    values: FaceValues
+    movement: _Array
+    factor: float
+    points: _Array
+    rotation: _Array
+    perspective: bool
+
+
+def face(
+    values: Any,
+    *,
+    muscles: Muscles = "heatmap",
+    gaze: tuple[float, float] | Mapping[str, float] | None = None,
+    view: View = "2d",
+    vectorfield: Any = None,
+    feature_range: tuple[float, float] | None = None,
+    exaggerate: float | None = None,
+    variable: str | None = None,
+    term: str | None = None,
+    clim: tuple[float, float] | None = None,
+    title: str | None = None,
+) -> hv.Overlay:
+    """Draw a face from action units, blendshapes or landmarks.
+
+    Parameters
+    ----------
+    values
+        One of:
+
+        - action units by name, in a mapping, a Series, or a DataArray with the dim ``feature``: ``{"AU12": 1}`` both
+          sides, ``{"AU12_left": 1}`` the subject's left one only. Intensities are 0 to 1; what is not named, or NaN,
+          does not move. Or 20 numbers in the order of the feature group ``aus``.
+        - blendshapes, by name or 52 numbers in the order of the feature group: each moves the action unit that it
+          stands for, and those of the eyes turn them.
+        - landmarks, (478, 3) in pixels, or a DataArray with the dims ``landmark`` and ``axis``: drawn as they are, in
+          the pose that the head has.
+        - a result: of `facearray.stats.regress`, `ttest` or `summarize`, or the ``pattern`` of a decoding. Values that
+          have either sign are differences: see Notes.
+        - ``"neutral"``: the face at rest.
+
+        Dims of size 1 do not matter. ``gaze_pitch`` and ``gaze_yaw`` turn the eyes if they are there.
+    muscles
+        How the muscles of the action units show their values: ``"heatmap"`` fills them, ``"outline"`` draws their
+        outlines, None leaves them out. A mapping chooses some, by action unit, muscle or ``"all"``, and a way or one
+        colour for each: ``{"AU12": "heatmap", "AU04": "outline", "masseter": "#009E73"}``.
+    gaze
+        Pitch and yaw of the eyes in degrees, positive down and to the image's right.
+    view
+        ``"2d"``: from the front. ``"3d"``: from the subject's left and above, in perspective. Or azimuth and elevation
+        in degrees.
+    vectorfield
+        A face, as for `values`, from whose points arrows are drawn to this one; ``"neutral"`` for the face at rest.
+    feature_range
+        Least and largest of the values are mapped to these, linearly, before drawing. That turns negative values into
+        the minimum and changes what zero is; it is offered because tools before had it.
+    exaggerate
+        What movements, not colours, are multiplied with; they end at 1. By default 1 for intensities; of differences,
+        so that the largest one is a full movement. The heading says so.
+    variable, term
+        Of a result in a Dataset: the variable, by default the estimate; and of a regression the regressor, where there
+        are several.
+    clim
+        Values at the ends of the colours. By default 0 and 1 for intensities, and for differences the largest one to
+        either side of 0.
+    title
+        Heading.
+
+    Returns
+    -------
+    holoviews.Overlay
+        The surface in pixels, lines and brows, a muscle a polygon with its ``value``, and arrows.
+
+    Warns
+    -----
+    UserWarning
+        With ``feature_range`` and negative values, and for blendshapes that no action unit stands for.
+
+    Raises
+    ------
+    InputError
+        If names are unknown, the number of values fits nothing, all are missing, or intensities are out of range.
+
+    Notes
+    -----
+    Of differences, positive ones move the face and negative ones are only coloured: no muscle contracts less than not
+    at all. The heading names them.
+
+    Examples
+    --------
+    >>> picture = face({"AU06": 0.7, "AU12": 1})
+    >>> sorted(set(picture.Polygons.Muscles.dimension_values("unit", expanded=False)))
+    ['AU06', 'AU12']
+    """
+    found = face_values(values, variable=variable, term=term, gaze=gaze)
+    drawing = make_drawing(found, view, feature_range, exaggerate)
+    start = None
+    if vectorfield is not None:
+        start = make_drawing(face_values(vectorfield), view, None, exaggerate)
+    return draw(drawing, muscles, start=start, clim=clim, title=title)
+
+
+def make_drawing(
+    values: FaceValues, view: View, feature_range: tuple[float, float] | None, exaggerate: float | None
+) -> Drawing:
+    """Move the points of a face.
+
+    Raises
+    ------
+    InputError
+        If an argument has no such value.
+    """
+    if feature_range is not None:
+        values = _ranged(values, feature_range)
+    rotation, perspective = _view(view)
+    if values.landmarks is not None:
+        if exaggerate is not None:
+            raise InputError(f"found exaggerate={exaggerate} with landmarks, which are drawn as they are; leave it out")
+        none = np.zeros_like(values.units)
+        turned = rotation if values.rotation is None else rotation @ values.rotation
+        return Drawing(values, none, 1.0, values.landmarks, turned, perspective)
+    factor = _factor(values, exaggerate)
+    movement = np.clip(np.nan_to_num(values.units) * factor, 0.0, 1.0)
+    return Drawing(values, movement, factor, rig_points(movement, values.gaze), rotation, perspective)
+
+
+def draw(
+    drawing: Drawing,
+    muscles: Muscles = "heatmap",
+    *,
+    start: Drawing | None = None,
+    clim: tuple[float, float] | None = None,
+    title: str | None = None,
+    colorbar: bool = True,
+    height: int = HEIGHT,
+) -> hv.Overlay:
+    """Draw the picture of a face."""
+    import holoviews as hv
+
+    _style.load_backends()
+    ways = _ways(muscles)
+    left, bottom, right, top = BOUNDS
+    seen = project(drawing.points, drawing.rotation, perspective=drawing.perspective)
+    surface = render(drawing.points, drawing.rotation, perspective=drawing.perspective, height=height)
+    facing = normals(drawing.points) @ drawing.rotation[2]
+    hidden_by = None if np.array_equal(drawing.rotation, np.eye(3)) else surface
+    picture = hv.RGB(surface.pixels, bounds=BOUNDS, kdims=["x", "y"], vdims=list("RGBA"), group="Surface")
+    elements = [look(picture)]
+    elements += _brows(seen, facing)
+    elements += _muscles(list(muscle_patches(seen, facing, drawing.values.units)), ways, drawing.values, clim, colorbar)
+    elements += _creases(creases(seen, drawing.movement, hidden_by))
+    elements += _lines(lines(seen, hidden_by))
+    if start is not None:
+        elements += _arrows(project(start.points, drawing.rotation, perspective=drawing.perspective), seen, facing)
+    return look(
+        hv.Overlay(elements),
+        size=(int(height * (right - left) / (top - bottom)) + (110 if colorbar else 0), height + 50),
+        title=_heading(drawing, title),
+        xlim=(left, right),
+        ylim=(bottom, top),
+        xaxis=None,
+        yaxis=None,
+        show_legend=False,
+        bokeh={"data_aspect": 1, "tools": ["hover"]},
+        mpl={"aspect": "equal", "show_frame": False},
+    )
+
+
+def _ranged(values: FaceValues, feature_range: tuple[float, float]) -> FaceValues:
+    low, high = feature_range
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise InputError(f"found feature_range={feature_range!r}; expected two numbers, the smaller one first")
+    units = values.units
+    if not np.isfinite(units).any():
+        raise InputError("found feature_range and no values of action units; leave it out")
+    if (units < 0).any():
+        warnings.warn(
+            "feature_range turns negative values into minima: what decreased most is drawn like what is at rest, and "
+            "zero has no place any more; leave it out to see signs",
+            stacklevel=4,
+        )
+    least, spread = np.nanmin(units), np.nanmax(units) - np.nanmin(units)
+    share = (units - least) / spread if spread > 0 else np.zeros_like(units) + np.where(np.isnan(units), np.nan, 0.0)
+    return replace(values, units=low + (high - low) * share, signed=low < 0, name="value in feature_range")
+
+
+def _factor(values: FaceValues, exaggerate: float | None) -> float:
+    if exaggerate is not None:
+        if not (np.isfinite(exaggerate) and exaggerate > 0):
+            raise InputError(f"found exaggerate={exaggerate}; expected a number above 0")
+        return float(exaggerate)
+    largest = float(np.nanmax(np.abs(values.units), initial=0.0))
+    return 1.0 / largest if values.signed and largest > 0 else 1.0
+
+
+def _view(view: View) -> tuple[_Array, bool]:
+    if view == "2d":
+        return np.eye(3), False
+    if view == "3d":
+        return view_rotation(AZIMUTH, ELEVATION), True
+    if isinstance(view, str):
+        raise unknown_names("view", [view], ["2d", "3d"])
+    angles = np.asarray(view, np.float64)
+    if angles.shape != (2,) or not (np.abs(angles) <= MOST_TURNED).all():
+        raise InputError(
+            f"found view={view!r}; expected '2d', '3d', or azimuth and elevation within {MOST_TURNED:g} degrees"
+        )
+    return view_rotation(*angles.tolist()), True
+
+
+def _ways(muscles: Muscles) -> dict[str, str]:
+    """Way or colour by muscle and action unit."""
+    if muscles is None:
+        return {}
+    given = {"all": muscles} if isinstance(muscles, str) else dict(muscles)
+    unknown = [name for name in given if name not in ("all", *MOVEMENTS, *MUSCLES)]
+    if unknown:
+        raise unknown_names("muscle or action unit", unknown, ["all", *MOVEMENTS, *MUSCLES])
+    wrong = [way for way in given.values() if way not in WAYS and not is_colour(way)]
+    if wrong:
+        raise InputError(
+            f"found {', '.join(map(repr, wrong))} for muscles; expected {' or '.join(map(repr, WAYS))}, or a colour "
+            "such as '#009E73'"
+        )
+    return given
+
+
+def is_colour(name: object) -> bool:
+    """Whether matplotlib and Bokeh know a colour, or it is written as #rrggbb."""
+    from bokeh.colors import named
+
+    return isinstance(name, str) and (bool(re.fullmatch(r"#[0-9a-fA-F]{6}", name)) or name.lower() in named.__all__)
+
+
+def colour_limits(values: FaceValues) -> tuple[float, float]:
+    """Values at the ends of the colours, if none are given."""
+    if not values.signed:
+        return 0.0, max(1.0, float(np.nanmax(values.units, initial=0.0)))
+    largest = float(np.nanmax(np.abs(values.units), initial=0.0)) or 1.0
+    return -largest, largest
+
+
+def _muscles(
+    patches: list[Patch],
+    ways: Mapping[str, str],
+    values: FaceValues,
+    clim: tuple[float, float] | None,
+    colorbar: bool,
+) -> list[Any]:
+    """Fill or outline the muscles."""
+    import holoviews as hv
+
+    limits = clim if clim is not None else colour_limits(values)
+    by_way: dict[str, list[Patch]] = {}
+    for patch in patches:
+        way = ways.get(patch.muscle, ways.get(patch.unit, ways.get("all")))
+        if way is not None:
+            by_way.setdefault(way, []).append(patch)
+    elements: list[Any] = []
+    for way, chosen in by_way.items():
+        data = [
+            {
+                "x": patch.outline[:, 0],
+                "y": patch.outline[:, 1],
+                "value": patch.value,
+                "unit": patch.unit,
+                "muscle": patch.muscle,
+                "side": patch.side,
+            }
+            for patch in chosen
+        ]
+        kind = hv.Contours if way == "outline" else hv.Polygons
+        shapes = kind(data, ["x", "y"], ["value", "unit", "muscle", "side"], group="Muscles")
+        mapped = {"cmap": DIFFERENCES if values.signed else INTENSITIES} if way in WAYS else {"cmap": [way, way]}
+        # one bar for all that are coloured by their value
+        bar = colorbar and way in WAYS and not any(element.opts.get().kwargs.get("colorbar") for element in elements)
+        line = {"line_width": 2.5} if way == "outline" else {"line_width": 0.4}
+        fill = {"line_color": _LINE, "fill_alpha": 0.6}, {"edgecolor": _LINE, "alpha": 0.6}
+        elements.append(
+            look(
+                shapes,
+                color="value",
+                clim=limits,
+                colorbar=bar,
+                **mapped,
+                **line,
+                bokeh={
+                    **(fill[0] if way != "outline" else {}),
+                    "tools": ["hover"],
+                    "hover_tooltips": [("", "@muscle, @side"), ("@unit", "@value{0.000}")],
+                    "colorbar_opts": {"title": values.name},
+                },
+                mpl={**(fill[1] if way != "outline" else {}), "clabel": values.name},
+            )
+        )
+    return elements
+
+
+def _brows(seen: _Array, facing: _Array) -> list[Any]:
+    import holoviews as hv
+
+    data = [{"x": outline[:, 0], "y": outline[:, 1], "brow": 0.5} for outline in brows(seen, facing)]
+    shapes = hv.Polygons(data, ["x", "y"], "brow", group="Brows")
+    # by a map of one colour, for a plain one is not heard by matplotlib
+    shapes = look(shapes, color="brow", cmap=[_BROW, _BROW], clim=(0.0, 1.0), colorbar=False)
+    return [
+        look(shapes, bokeh={"fill_alpha": 0.8, "line_alpha": 0.0}, mpl={"alpha": 0.8, "linewidth": 0}),
+    ]
+
+
+def _creases(found: Iterable[tuple[str, float, _Array]]) -> list[Any]:
+    import holoviews as hv
+
+    data = [{"x": outline[:, 0], "y": outline[:, 1], "unit": u, "strength": value} for u, value, outline in found]
+    if not data:
+        return []
+    shapes = hv.Polygons(data, ["x", "y"], ["strength", "unit"], group="Creases")
+    shapes = look(shapes, color="strength", cmap=list(_CREASES), clim=(0.0, 1.0), colorbar=False)
+    return [look(shapes, bokeh={"line_alpha": 0.0, "fill_alpha": 0.8}, mpl={"linewidth": 0, "alpha": 0.8})]
+
+
+def _lines(found: Iterable[tuple[str, float, _Array]]) -> list[Any]:
+    import holoviews as hv
+
+    by_width: dict[float, list[_Array]] = {}
+    for _, width, line in found:
+        by_width.setdefault(width, []).append(line)
+    return [
+        look(hv.Path(parts, ["x", "y"], group="Lines"), color=_LINE, alpha=0.85, line_width=width)
+        for width, parts in by_width.items()
+    ]
+
+
+def _arrows(start: _Array, end: _Array, facing: _Array) -> list[Any]:
+    """Arrows from points to points, where they are apart and seen."""
+    import holoviews as hv
+
+    way = (end - start)[:, :2]
+    length = np.linalg.norm(way, axis=1)
+    drawn = np.flatnonzero((length > LEAST_ARROW) & (facing[: len(length)] > 0))
+    if not len(drawn):
+        return []
+    start, end, way = start[drawn, :2], end[drawn, :2], way[drawn] / length[drawn, None]
+    side = np.column_stack([-way[:, 1], way[:, 0]])
+    head = np.minimum(0.22, 0.5 * length[drawn])[:, None]
+    shafts = np.column_stack([start, end])
+    barbs = [np.column_stack([end - head * (way + sign * 0.5 * side), end]) for sign in (1, -1)]
+    names = ["x", "y", "x_end", "y_end"]
+    arrows = hv.Segments(np.column_stack([shafts, drawn, length[drawn]]), names, ["point", "cm"], group="Arrows")
+    heads = hv.Segments(np.concatenate(barbs), names, group="Heads")
+    return [look(part, color=_ARROW, line_width=1.2) for part in (arrows, heads)]
+
+
+def _heading(drawing: Drawing, title: str | None) -> str:
+    """Write the title, and below it what has to be known to read the picture."""
+    values = drawing.values
+    notes = list(values.notes)
+    if values.signed:
+        per_unit = {name: row[np.nanargmax(np.abs(row))] for name, row in _given(values).items()}
+        negative = [name for name, value in per_unit.items() if value < 0]
+        if negative:
+            notes.append(f"below 0, coloured only: {some(negative)}")
+    if drawing.factor != 1:
+        notes.append(f"movement times {drawing.factor:.3g}")
+    if title is None:
+        title = _named(values) if values.landmarks is None else ""
+    return "\n".join(part for part in (title, *textwrap.wrap("; ".join(notes), 64)) if part)
+
+
+def _named(values: FaceValues) -> str:
+    """Name the action units that there are, if they are few."""
+    given = [name for name, row in _given(values).items() if np.nanmax(np.abs(row)) > 0]
+    return ", ".join(given) if len(given) <= 6 else ""
+
+
+def _given(values: FaceValues) -> dict[str, _Array]:
+    return {name: row for name, row in zip(MOVEMENTS, values.units, strict=True) if np.isfinite(row).any()}
