@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -10,31 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray.models.mesh_measures import SIDES
-from facearray.plot._face_surface import Surface
 from facearray.plot.rig.mesh import LIPS, RIGHT_EYE, mirrored
 from facearray.plot.rig.muscles import MUSCLES
 from facearray.plot.rig.table import MOVEMENTS
 
-__all__ = ["BROWS", "LINES", "Patch", "brows", "creases", "lines", "muscle_patches", "smooth"]
+__all__ = ["BROW", "LINES", "Patch", "Stroke", "muscle_patches", "smooth", "strokes"]
 
 _Array = NDArray[np.float64]
 
-#: Lines of the face, of the right side or across, and how wide they are in pixels.
+#: Lines of the face, of the right side or across, and how wide they are, in cm.
 LINES: Mapping[str, tuple[tuple[int, ...], float]] = MappingProxyType(
     {
-        "upper lid": ((33, *RIGHT_EYE.upper, 133), 2.4),
-        "lower lid": ((33, *RIGHT_EYE.lower, 133), 1.0),
-        "lid fold": ((130, *RIGHT_EYE.upper_fold, 243), 0.8),
-        "wing of the nose": ((209, 129, 98, 97, 2), 1.0),
-        "upper lip": (LIPS.inner_upper, 1.2),
-        "lower lip": (LIPS.inner_lower, 1.2),
+        "lid fold": ((130, *RIGHT_EYE.upper_fold, 243), 0.04),
+        "lower lid": ((33, *RIGHT_EYE.lower, 133), 0.05),
+        "upper lid": ((33, *RIGHT_EYE.upper, 133), 0.12),
+        "wing of the nose": ((209, 129, 98, 97, 2), 0.05),
+        "upper lip": (LIPS.inner_upper, 0.06),
+        "lower lip": (LIPS.inner_lower, 0.06),
     }
 )
 
 #: Outline of the right brow.
-BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
+BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 
-_ACROSS = ("upper lip", "lower lip")
+_BROW_COLOUR, _LINE_COLOUR, _CREASE_COLOUR = (74, 59, 51), (59, 47, 43), (92, 56, 44)
 
 #: Points of a smooth line between two vertices.
 _STEPS = 4
@@ -42,11 +41,30 @@ _STEPS = 4
 #: What is so far behind what is seen, in cm, is hidden.
 _BEHIND = 0.35
 
-#: A muscle whose skin looks less at the camera is not drawn.
+#: A muscle or brow whose skin looks less at the camera is not drawn.
 _TURNED_AWAY = 0.1
 
 #: Of a line in the skin in its middle, in cm.
 _CREASE_WIDTH = 0.11
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stroke:
+    """A line or brow as the outline (n, 2) in cm of what is filled.
+
+    Attributes
+    ----------
+    outline
+        (n, 2) on the picture, in cm.
+    colour
+        Red, green and blue, 0 to 255, and opacity, 0 to 1.
+    name
+        What it is: a name of ``LINES``, ``brow``, or the action unit of a line in the skin.
+    """
+
+    outline: _Array
+    colour: tuple[int, int, int, float]
+    name: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,31 +106,38 @@ def smooth(points: _Array, *, closed: bool = False, steps: int = _STEPS) -> _Arr
     return found if closed else np.concatenate([found, points[-1:]])
 
 
-def lines(seen: _Array, surface: Surface | None) -> Iterator[tuple[str, float, _Array]]:
-    """Name, width and points (n, 2) of the lines that are seen, of projected points (478, 3)."""
-    for name, (vertices, width) in LINES.items():
-        for row in (vertices,) if name in _ACROSS else (vertices, mirrored(vertices)):
-            for part in _visible(smooth(seen[list(row)]), surface):
-                yield name, width, part
+def strokes(
+    seen: _Array, facing: _Array, intensities: _Array, depth_at: Callable[[_Array], _Array] | None = None
+) -> Iterator[Stroke]:
+    """Draw brows, lines in the skin and lines of the face, in this order.
 
-
-def brows(seen: _Array, facing: _Array) -> list[_Array]:
-    """Outlines (n, 2) of the brows that are seen."""
-    rows = [list(row) for row in (BROWS, mirrored(BROWS)) if facing[list(row)].mean() > _TURNED_AWAY]
-    return [smooth(seen[row], closed=True)[:, :2] for row in rows]
-
-
-def creases(seen: _Array, intensities: _Array, surface: Surface | None) -> Iterator[tuple[str, float, _Array]]:
-    """Give action unit, strength and outline (n, 2) of the lines that intensities (20, 2) make in the skin."""
+    Parameters
+    ----------
+    seen
+        (478, 3) points on the picture, with their depth.
+    facing
+        (478,) how far the skin looks at the camera, 1 to -1.
+    intensities
+        (20, 2) of the movements that make lines in the skin.
+    depth_at
+        Depth (n,) of what is seen at places (n, 2); what lies behind is left out. If not given, nothing does.
+    """
+    for row in map(list, (BROW, mirrored(BROW))):
+        if facing[row].mean() > _TURNED_AWAY:
+            yield Stroke(smooth(seen[row], closed=True)[:, :2], (*_BROW_COLOUR, 0.8), "brow")
     for movement, strength in zip(MOVEMENTS.values(), intensities, strict=True):
-        for row in movement.creases:
+        for row in movement.creases if strength.any() else ():
             other = mirrored(row)
             # one across the midline is its own mirror image
             sides = ((row, strength.max()),) if set(row) == set(other) else zip((row, other), strength, strict=True)
             for vertices, value in sides:
-                if value > 0:
-                    for part in _visible(smooth(seen[list(vertices)]), surface):
-                        yield movement.name, float(min(value, 1.0)), _tapered(part)
+                for part in _visible(smooth(seen[list(vertices)]), depth_at) if value > 0 else ():
+                    colour = (*_CREASE_COLOUR, 0.8 * min(float(value), 1.0))
+                    yield Stroke(_widened(part, _CREASE_WIDTH, tapered=True), colour, movement.name)
+    for name, (vertices, width) in LINES.items():
+        for row in (vertices,) if set(vertices) == set(mirrored(vertices)) else (vertices, mirrored(vertices)):
+            for part in _visible(smooth(seen[list(row)]), depth_at):
+                yield Stroke(_widened(part, width), (*_LINE_COLOUR, 0.85), name)
 
 
 def muscle_patches(seen: _Array, facing: _Array, units: _Array) -> Iterator[Patch]:
@@ -134,20 +159,20 @@ def muscle_patches(seen: _Array, facing: _Array, units: _Array) -> Iterator[Patc
             yield Patch(smooth(seen[vertices], closed=True, steps=3)[:, :2], muscle.name, unit, side, values[unit])
 
 
-def _visible(curve: _Array, surface: Surface | None) -> Iterator[_Array]:
+def _visible(curve: _Array, depth_at: Callable[[_Array], _Array] | None) -> Iterator[_Array]:
     """Cut a curve (n, 3) into the parts (n, 2) that nothing hides."""
-    if surface is None:
+    if depth_at is None:
         yield curve[:, :2]
         return
-    shown = curve[:, 2] > surface.depth_at(curve[:, :2]) - _BEHIND
+    shown = curve[:, 2] > depth_at(curve[:, :2]) - _BEHIND
     for part in np.split(np.arange(len(curve)), np.flatnonzero(np.diff(shown)) + 1):
         if shown[part[0]] and len(part) > 1:
             yield curve[part, :2]
 
 
-def _tapered(line: _Array) -> _Array:
-    """Outline (2n, 2) of a line (n, 2) that is widest in its middle."""
+def _widened(line: _Array, width: float, *, tapered: bool = False) -> _Array:
+    """Outline (2n, 2) of a line (n, 2), which may be widest in its middle."""
     way = np.gradient(line, axis=0)
     across = np.column_stack([-way[:, 1], way[:, 0]]) / np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
-    half = _CREASE_WIDTH / 2 * np.sin(np.linspace(0.0, np.pi, len(line)))[:, None]
+    half = width / 2 * (np.sin(np.linspace(0.0, np.pi, len(line)))[:, None] if tapered else 1.0)
     return np.concatenate([line + half * across, (line - half * across)[::-1]])

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from facearray.models.geometry import canonical_mesh
+from facearray.models.mesh_measures import SIDES
+from facearray.plot._face_lines import Stroke, strokes
 from facearray.plot.rig.deform import EYEBALL, IRIS
 from facearray.plot.rig.mesh import LIPS, RIGHT_EYE, mirrored, skin
+from facearray.plot.rig.table import MOVEMENTS
 
-__all__ = ["BOUNDS", "Surface", "normals", "project", "render", "view_rotation"]
+__all__ = ["BOUNDS", "normals", "project", "render", "view_rotation"]
 
 _Array = NDArray[np.float64]
 
@@ -31,31 +34,6 @@ _LIGHT = np.array([-0.35, 0.55, 0.85]) / math.sqrt(0.35**2 + 0.55**2 + 0.85**2)
 
 # kinds of triangles
 _OF_SKIN, _OF_LIPS, _OF_MOUTH, _OF_RIGHT_EYE, _OF_LEFT_EYE = range(5)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Surface:
-    """A picture of a face.
-
-    Attributes
-    ----------
-    pixels
-        (height, width, 4) RGB and opacity, the top row first.
-    depth
-        (height, width) of what is seen, towards the camera, in cm; -inf where there is nothing.
-    """
-
-    pixels: NDArray[np.uint8]
-    depth: _Array
-
-    def depth_at(self, places: _Array) -> _Array:
-        """Depth (n,) at places (n, 2) in cm."""
-        left, bottom, right, top = BOUNDS
-        height, width = self.depth.shape
-        column = np.clip(((places[:, 0] - left) / (right - left) * width).astype(int), 0, width - 1)
-        row = np.clip(((top - places[:, 1]) / (top - bottom) * height).astype(int), 0, height - 1)
-        found: _Array = self.depth[row, column]
-        return found
 
 
 def view_rotation(azimuth: float, elevation: float) -> _Array:
@@ -84,8 +62,16 @@ def project(points: ArrayLike, rotation: ArrayLike, *, perspective: bool = True)
     return turned
 
 
-def render(points: ArrayLike, rotation: ArrayLike, *, perspective: bool, height: int, fine: int = 2) -> Surface:
-    """Draw the surface of a face.
+def render(
+    points: ArrayLike,
+    rotation: ArrayLike,
+    creases: ArrayLike | None = None,
+    *,
+    perspective: bool,
+    height: int,
+    fine: int = 2,
+) -> NDArray[np.uint8]:
+    """Draw a face.
 
     Parameters
     ----------
@@ -93,27 +79,59 @@ def render(points: ArrayLike, rotation: ArrayLike, *, perspective: bool, height:
         (478, 3) in cm of the canonical face.
     rotation
         (3, 3) of the view.
+    creases
+        (20, 2) intensities that make lines in the skin.
     perspective
         Whether what is nearer is larger.
     height
         Of the picture, in pixels; the width follows from ``BOUNDS``.
     fine
         Each pixel is the mean of so many squared.
+
+    Returns
+    -------
+    ndarray
+        (height, width, 4) RGB and opacity, the top row first.
     """
-    points = np.asarray(points, np.float64)
+    points, rotation = np.asarray(points, np.float64), np.asarray(rotation, np.float64)
     left, bottom, right, top = BOUNDS
     width = round(height * (right - left) / (top - bottom))
     scale = fine * height / (top - bottom)
     seen = project(points, rotation, perspective=perspective)
     screen = np.column_stack([(seen[:, 0] - left) * scale, (top - seen[:, 1]) * scale, seen[:, 2]])
     which, weights, depth = _rasterized(screen, width * fine, height * fine)
-    colour = _shaded(points, np.asarray(rotation, np.float64), which, weights)
+    outward = normals(points)
+    colour = _shaded(points, outward, rotation, which, weights)
+
+    def depth_at(places: _Array) -> _Array:
+        column = np.clip(((places[:, 0] - left) * scale).astype(int), 0, width * fine - 1)
+        row = np.clip(((top - places[:, 1]) * scale).astype(int), 0, height * fine - 1)
+        found: _Array = depth[row, column]
+        return found
+
+    wrinkled = np.zeros((len(MOVEMENTS), len(SIDES))) if creases is None else np.asarray(creases, np.float64)
+    turned = not np.array_equal(rotation, np.eye(3))
+    drawn = strokes(seen, outward @ rotation[2], wrinkled, depth_at if turned else None)
+    painted = _painted(colour, drawn, scale) / 255.0
     opacity = (which >= 0).astype(np.float64)
     shape = (height, fine, width, fine)
     cover = opacity.reshape(shape).mean(axis=(1, 3))
-    mean = (colour * opacity[..., None]).reshape(*shape, 3).mean(axis=(1, 3)) / np.maximum(cover, 1e-9)[..., None]
-    pixels = np.concatenate([np.clip(mean, 0, 1), cover[..., None]], axis=-1)
-    return Surface(np.round(255 * pixels).astype(np.uint8), depth.reshape(shape).max(axis=(1, 3)))
+    mean = (painted * opacity[..., None]).reshape(*shape, 3).mean(axis=(1, 3)) / np.maximum(cover, 1e-9)[..., None]
+    return np.round(255 * np.concatenate([mean, cover[..., None]], axis=-1)).astype(np.uint8)
+
+
+def _painted(colour: _Array, drawn: Iterable[Stroke], scale: float) -> NDArray[np.uint8]:
+    """Fill the strokes on colours (height, width, 3), 0 to 1."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(np.round(255 * np.clip(colour, 0.0, 1.0)).astype(np.uint8))
+    brush = ImageDraw.Draw(picture, "RGBA")
+    left, _, _, top = BOUNDS
+    for stroke in drawn:
+        places = (stroke.outline - (left, top)) * (scale, -scale)
+        red, green, blue, opacity = stroke.colour
+        brush.polygon([tuple(place) for place in places.tolist()], fill=(red, green, blue, round(255 * opacity)))
+    return np.asarray(picture)
 
 
 @functools.cache
@@ -155,14 +173,14 @@ def _rasterized(screen: _Array, width: int, height: int) -> tuple[NDArray[np.int
     return which, weights, depth
 
 
-def _shaded(points: _Array, rotation: _Array, which: NDArray[np.intp], weights: _Array) -> _Array:
+def _shaded(points: _Array, outward: _Array, rotation: _Array, which: NDArray[np.intp], weights: _Array) -> _Array:
     """Colours (height, width, 3), 0 to 1."""
     triangles, kind = _triangles()
     colour = np.ones((*which.shape, 3))
     seen = which >= 0
     index, weight = which[seen], weights[seen]
     place = np.einsum("nk,nkd->nd", weight, points[triangles[index]])
-    normal = np.einsum("nk,nkd->nd", weight, normals(points)[triangles[index]])
+    normal = np.einsum("nk,nkd->nd", weight, outward[triangles[index]])
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True) @ rotation.T
     light = np.clip(normal @ _LIGHT, 0.0, 1.0)
     shade = 0.5 + 0.5 * light + 0.06 * normal[:, 2] - 0.12 * (1.0 - np.clip(normal[:, 2], 0, 1)) ** 2

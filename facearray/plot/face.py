@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facearray._words import some
 from facearray.errors import InputError, unknown_names
 from facearray.plot import _style
-from facearray.plot._face_lines import Patch, brows, creases, lines, muscle_patches
+from facearray.plot._face_lines import Patch, muscle_patches
 from facearray.plot._face_surface import BOUNDS, normals, project, render, view_rotation
 from facearray.plot._face_values import FaceValues, face_values
 from facearray.plot._style import look
@@ -51,10 +51,7 @@ View = Literal["2d", "3d"] | tuple[float, float]
 #: From low to high, of intensities and of differences.
 INTENSITIES, DIFFERENCES = "YlOrRd", "RdBu_r"
 
-_BROW, _LINE, _ARROW = "#4a3b33", "#3b2f2b", "#0072B2"
-
-#: Of lines in the skin, from that of the skin to that of a deep one.
-_CREASES = ("#d8c4b8", "#c4aca0", "#ae9184", "#98786b", "#815f53", "#6b483d")
+_LINE, _ARROW = "#3b2f2b", "#0072B2"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,15 +216,10 @@ def draw(
     ways = _ways(muscles)
     left, bottom, right, top = BOUNDS
     seen = project(drawing.points, drawing.rotation, perspective=drawing.perspective)
-    surface = render(drawing.points, drawing.rotation, perspective=drawing.perspective, height=height)
     facing = normals(drawing.points) @ drawing.rotation[2]
-    hidden_by = None if np.array_equal(drawing.rotation, np.eye(3)) else surface
-    picture = hv.RGB(surface.pixels, bounds=BOUNDS, kdims=["x", "y"], vdims=list("RGBA"), group="Surface")
-    elements = [look(picture)]
-    elements += _brows(seen, facing)
+    pixels = render(drawing.points, drawing.rotation, drawing.movement, perspective=drawing.perspective, height=height)
+    elements = [look(hv.RGB(pixels, bounds=BOUNDS, kdims=["x", "y"], vdims=list("RGBA"), group="Surface"))]
     elements += _muscles(list(muscle_patches(seen, facing, drawing.values.units)), ways, drawing.values, clim, colorbar)
-    elements += _creases(creases(seen, drawing.movement, hidden_by))
-    elements += _lines(lines(seen, hidden_by))
     if start is not None:
         elements += _arrows(project(start.points, drawing.rotation, perspective=drawing.perspective), seen, facing)
     return look(
@@ -372,41 +364,6 @@ def _muscles(
             )
         )
     return elements
-
-
-def _brows(seen: _Array, facing: _Array) -> list[Any]:
-    import holoviews as hv
-
-    data = [{"x": outline[:, 0], "y": outline[:, 1], "brow": 0.5} for outline in brows(seen, facing)]
-    shapes = hv.Polygons(data, ["x", "y"], "brow", group="Brows")
-    # by a map of one colour, for a plain one is not heard by matplotlib
-    shapes = look(shapes, color="brow", cmap=[_BROW, _BROW], clim=(0.0, 1.0), colorbar=False)
-    return [
-        look(shapes, bokeh={"fill_alpha": 0.8, "line_alpha": 0.0}, mpl={"alpha": 0.8, "linewidth": 0}),
-    ]
-
-
-def _creases(found: Iterable[tuple[str, float, _Array]]) -> list[Any]:
-    import holoviews as hv
-
-    data = [{"x": outline[:, 0], "y": outline[:, 1], "unit": u, "strength": value} for u, value, outline in found]
-    if not data:
-        return []
-    shapes = hv.Polygons(data, ["x", "y"], ["strength", "unit"], group="Creases")
-    shapes = look(shapes, color="strength", cmap=list(_CREASES), clim=(0.0, 1.0), colorbar=False)
-    return [look(shapes, bokeh={"line_alpha": 0.0, "fill_alpha": 0.8}, mpl={"linewidth": 0, "alpha": 0.8})]
-
-
-def _lines(found: Iterable[tuple[str, float, _Array]]) -> list[Any]:
-    import holoviews as hv
-
-    by_width: dict[float, list[_Array]] = {}
-    for _, width, line in found:
-        by_width.setdefault(width, []).append(line)
-    return [
-        look(hv.Path(parts, ["x", "y"], group="Lines"), color=_LINE, alpha=0.85, line_width=width)
-        for width, parts in by_width.items()
-    ]
 
 
 def _arrows(start: _Array, end: _Array, facing: _Array) -> list[Any]:
