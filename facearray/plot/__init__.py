@@ -4,8 +4,10 @@ Every one can be drawn by Bokeh, for looking around, and by matplotlib, for prin
 suffix of the file needs.
 """
 
+from facearray.plot.animate_face import animate_face
 from facearray.plot.bars import bars
 from facearray.plot.coefficients import coefficients
+from facearray.plot.compare_faces import compare_faces
 from facearray.plot.cooccurrence import cooccurrence
 from facearray.plot.decoding import confusion, decoding
 from facearray.plot.distribution import distribution
@@ -23,8 +25,10 @@ from facearray.plot.timeseries import timeseries
 from facearray.plot.trajectory import trajectory
 
 __all__ = [
+    "animate_face",
     "bars",
     "coefficients",
+    "compare_faces",
     "confusion",
     "cooccurrence",
     "decoding",

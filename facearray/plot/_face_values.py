@@ -19,7 +19,7 @@ from facearray.models.mesh_measures import SIDES, lay_on_canonical
 from facearray.plot.rig.shapes import SHAPES, gaze_of_shapes
 from facearray.plot.rig.table import MOVEMENTS
 
-__all__ = ["FaceValues", "face_values"]
+__all__ = ["FaceValues", "face_values", "ranged"]
 
 _Array = NDArray[np.float64]
 
@@ -33,6 +33,9 @@ _SIDED = {f"{unit}_{side}": (unit, side) for unit in _UNITS for side in SIDES}
 #: Variables of results, in the order in which they are looked for; differences can have either sign.
 _VARIABLES = ("features", "beta", "difference", "pattern", "coef", "mean", "median")
 _DIFFERENCES = ("beta", "difference", "pattern", "coef")
+
+#: What has to be known of a model's weights.
+_WEIGHTS = ("weights of a model, which are not a face: they also cancel noise; draw the pattern to see what changes",)
 
 #: A blendshape of more than this that cannot be drawn is named in a warning.
 _NOTICED = 0.1
@@ -70,34 +73,116 @@ class FaceValues:
     notes: tuple[str, ...] = ()
 
 
-def face_values(given: Any, *, variable: str | None = None, term: str | None = None, gaze: Any = None) -> FaceValues:
-    """Bring what a user gave into one form.
+def face_values(
+    given: Any,
+    *,
+    variable: str | None = None,
+    term: str | None = None,
+    what: str = "pattern",
+    feature_set: str | None = None,
+    gaze: Any = None,
+) -> FaceValues:
+    """Bring what a user gave into one form; the arguments are those of `facearray.plot.face`.
 
     Raises
     ------
     InputError
         If names are unknown, a number of values fits nothing, all are missing, or intensities are out of range.
     """
+    notes: tuple[str, ...] = ()
+    if hasattr(given, "pattern") and hasattr(given, "feature_sets"):
+        given = _of_decoding(given, what, feature_set)
+    else:
+        _refuse("no result of a decoding", what=None if what == "pattern" else what, feature_set=feature_set)
     if isinstance(given, xr.Dataset):
         given = _variable(given, variable)
-    elif variable is not None:
-        raise InputError(f"found variable={variable!r} and no Dataset; leave it out")
+    else:
+        _refuse("no Dataset", variable=variable)
     if isinstance(given, xr.DataArray):
+        notes = _WEIGHTS if given.name == "coef" else ()
         given = _term(given, term)
-    elif term is not None:
-        raise InputError(f"found term={term!r} and no result with terms; leave it out")
+    else:
+        _refuse("no result with terms", term=term)
     if isinstance(given, str):
         if given != "neutral":
             raise unknown_names("face", [given], ["neutral"])
         given = {}
-    found = _landmarks(given)
-    if found is None:
-        found = _of_named(*_named(given))
+    found = _landmarks(given) or _of_named(*_named(given))
     if gaze is not None:
         if found.landmarks is not None:
             raise InputError("found gaze with landmarks, which are drawn as they are; leave it out")
         found = replace(found, gaze=_gaze(gaze))
-    return found
+    return replace(found, notes=notes)
+
+
+def _refuse(lacking: str, **given: str | None) -> None:
+    """Refuse arguments that mean nothing here."""
+    needless = [f"{name}={value!r}" for name, value in given.items() if value is not None]
+    if needless:
+        raise InputError(f"found {' and '.join(needless)} and {lacking}; leave it out")
+
+
+def ranged(faces: tuple[FaceValues, ...], feature_range: tuple[float, float]) -> tuple[FaceValues, ...]:
+    """Map the least and largest value of all faces to two numbers, and those in between linearly.
+
+    Raises
+    ------
+    InputError
+        If the numbers are no range of intensities, or there are no values.
+    """
+    low, high = feature_range
+    if not 0 <= low < high <= 1:
+        raise InputError(
+            f"found feature_range={feature_range!r}; expected two numbers from 0 to 1, the smaller one first"
+        )
+    values = np.stack([face.units for face in faces])
+    if not np.isfinite(values).any():
+        raise InputError("found feature_range and no values of action units; leave it out")
+    if (values < 0).any():
+        warnings.warn(
+            "feature_range turns negative values into minima: what decreased most is drawn as if it were at rest, and "
+            "no change as an increase; leave feature_range out to see signs",
+            stacklevel=3,
+        )
+    least, spread = np.nanmin(values), np.nanmax(values) - np.nanmin(values)
+    shares = (values - least) / spread if spread > 0 else np.where(np.isfinite(values), 0.0, np.nan)
+    note = f"feature_range {low:g} to {high:g}"
+    return tuple(
+        replace(
+            face,
+            units=low + (high - low) * share,
+            signed=False,
+            name="value in feature_range",
+            notes=(*face.notes, note),
+        )
+        for face, share in zip(faces, shares, strict=True)
+    )
+
+
+def _of_decoding(result: Any, what: str, feature_set: str | None) -> xr.DataArray:
+    """Pattern or weights of the set of features that has action units."""
+    if what not in ("pattern", "weights"):
+        raise unknown_names("kind of a decoding's values", [str(what)], ["pattern", "weights"])
+    sets = result.feature_sets
+    if feature_set is None:
+        having = [name for name, features in sets.items() if any(f in _UNITS or f in _SHAPES for f in features)]
+        if len(having) != 1:
+            raise InputError(
+                f"found {counted(len(having), 'feature set')} with action units ({some(having) or 'none'}); expected "
+                f"one: choose with feature_set={(having or list(sets))[0]!r}"
+            )
+        (feature_set,) = having
+    elif feature_set not in sets:
+        raise unknown_names("feature set", [feature_set], list(sets))
+    array: xr.DataArray = result.pattern if what == "pattern" else result.coef
+    array = array.sel(feature_set=feature_set)
+    if "class" in array.dims:
+        classes = array["class"].to_numpy().tolist()
+        raise InputError(
+            f"found a {what} for each of {len(classes)} classes; expected one: draw "
+            f"result.{array.name}.sel({{'feature_set': {feature_set!r}, 'class': {classes[0]!r}}})"
+        )
+    return array
 
 
 def _variable(ds: xr.Dataset, variable: str | None) -> xr.DataArray:

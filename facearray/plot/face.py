@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,7 +16,7 @@ from facearray.errors import InputError, unknown_names
 from facearray.plot import _style
 from facearray.plot._face_lines import Patch, muscle_patches
 from facearray.plot._face_surface import BOUNDS, normals, project, render, view_rotation
-from facearray.plot._face_values import FaceValues, face_values
+from facearray.plot._face_values import FaceValues, face_values, ranged
 from facearray.plot._style import look
 from facearray.plot.rig.deform import points as rig_points
 from facearray.plot.rig.muscles import MUSCLES
@@ -93,6 +92,8 @@ def face(
     exaggerate: float | None = None,
     variable: str | None = None,
     term: str | None = None,
+    what: Literal["pattern", "weights"] = "pattern",
+    feature_set: str | None = None,
     clim: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> hv.Overlay:
@@ -110,8 +111,8 @@ def face(
           stands for, and those of the eyes turn them.
         - landmarks, (478, 3) in pixels, or a DataArray with the dims ``landmark`` and ``axis``: drawn as they are, in
           the pose that the head has.
-        - a result: of `facearray.stats.regress`, `ttest` or `summarize`, or the ``pattern`` of a decoding. Values that
-          have either sign are differences: see Notes.
+        - a result: of `facearray.stats.regress`, `ttest`, `summarize` or `decode`, or one of its variables. Values
+          that have either sign are differences: see Notes.
         - ``"neutral"``: the face at rest.
 
         Dims of size 1 do not matter. ``gaze_pitch`` and ``gaze_yaw`` turn the eyes if they are there.
@@ -131,10 +132,13 @@ def face(
         the minimum and changes what zero is; it is offered because tools before had it.
     exaggerate
         What movements, not colours, are multiplied with; they end at 1. By default 1 for intensities; of differences,
-        so that the largest one is a full movement. The heading says so.
+        so that the largest positive one is a full movement. The heading says so.
     variable, term
         Of a result in a Dataset: the variable, by default the estimate; and of a regression the regressor, where there
         are several.
+    what, feature_set
+        Of a decoding: the activation ``"pattern"``, or the ``"weights"`` of the model, which are not a face, as the
+        heading says; and the set of features, where several have action units.
     clim
         Values at the ends of the colours. By default 0 and 1 for intensities, and for differences the largest one to
         either side of 0.
@@ -167,34 +171,49 @@ def face(
     >>> sorted(set(picture.Polygons.Muscles.dimension_values("unit", expanded=False)))
     ['AU06', 'AU12']
     """
-    found = face_values(values, variable=variable, term=term, gaze=gaze)
-    drawing = make_drawing(found, view, feature_range, exaggerate)
+    found = face_values(values, variable=variable, term=term, what=what, feature_set=feature_set, gaze=gaze)
+    if feature_range is not None:
+        (found,) = ranged((found,), feature_range)
+    drawing = make_drawing(found, view, movement_factor(found, exaggerate))
     start = None
     if vectorfield is not None:
-        start = make_drawing(face_values(vectorfield), view, None, exaggerate)
+        start = make_drawing(face_values(vectorfield), view, None)
     return draw(drawing, muscles, start=start, clim=clim, title=title)
 
 
-def make_drawing(
-    values: FaceValues, view: View, feature_range: tuple[float, float] | None, exaggerate: float | None
-) -> Drawing:
-    """Move the points of a face.
+def movement_factor(values: FaceValues, exaggerate: float | None) -> float | None:
+    """Find what movements are multiplied with; None for landmarks.
 
     Raises
     ------
     InputError
-        If an argument has no such value.
+        If it is no positive number, or landmarks are to be exaggerated.
     """
-    if feature_range is not None:
-        values = _ranged(values, feature_range)
-    rotation, perspective = _view(view)
+    if exaggerate is not None and not (np.isfinite(exaggerate) and exaggerate > 0):
+        raise InputError(f"found exaggerate={exaggerate}; expected a number above 0")
     if values.landmarks is not None:
         if exaggerate is not None:
             raise InputError(f"found exaggerate={exaggerate} with landmarks, which are drawn as they are; leave it out")
-        none = np.zeros_like(values.units)
+        return None
+    if exaggerate is not None:
+        return float(exaggerate)
+    largest = float(np.nanmax(values.units, initial=0.0))
+    return 1.0 / largest if values.signed and largest > 0 else 1.0
+
+
+def make_drawing(values: FaceValues, view: View, factor: float | None) -> Drawing:
+    """Move the points of a face, by intensities times a factor.
+
+    Raises
+    ------
+    InputError
+        If there is no such view.
+    """
+    rotation, perspective = _view(view)
+    if values.landmarks is not None:
         turned = rotation if values.rotation is None else rotation @ values.rotation
-        return Drawing(values, none, 1.0, values.landmarks, turned, perspective)
-    factor = _factor(values, exaggerate)
+        return Drawing(values, np.zeros_like(values.units), 1.0, values.landmarks, turned, perspective)
+    factor = 1.0 if factor is None else factor
     movement = np.clip(np.nan_to_num(values.units) * factor, 0.0, 1.0)
     return Drawing(values, movement, factor, rig_points(movement, values.gaze), rotation, perspective)
 
@@ -234,33 +253,6 @@ def draw(
         bokeh={"data_aspect": 1, "tools": ["hover"]},
         mpl={"aspect": "equal", "show_frame": False},
     )
-
-
-def _ranged(values: FaceValues, feature_range: tuple[float, float]) -> FaceValues:
-    low, high = feature_range
-    if not (np.isfinite([low, high]).all() and low < high):
-        raise InputError(f"found feature_range={feature_range!r}; expected two numbers, the smaller one first")
-    units = values.units
-    if not np.isfinite(units).any():
-        raise InputError("found feature_range and no values of action units; leave it out")
-    if (units < 0).any():
-        warnings.warn(
-            "feature_range turns negative values into minima: what decreased most is drawn like what is at rest, and "
-            "zero has no place any more; leave it out to see signs",
-            stacklevel=4,
-        )
-    least, spread = np.nanmin(units), np.nanmax(units) - np.nanmin(units)
-    share = (units - least) / spread if spread > 0 else np.zeros_like(units) + np.where(np.isnan(units), np.nan, 0.0)
-    return replace(values, units=low + (high - low) * share, signed=low < 0, name="value in feature_range")
-
-
-def _factor(values: FaceValues, exaggerate: float | None) -> float:
-    if exaggerate is not None:
-        if not (np.isfinite(exaggerate) and exaggerate > 0):
-            raise InputError(f"found exaggerate={exaggerate}; expected a number above 0")
-        return float(exaggerate)
-    largest = float(np.nanmax(np.abs(values.units), initial=0.0))
-    return 1.0 / largest if values.signed and largest > 0 else 1.0
 
 
 def _view(view: View) -> tuple[_Array, bool]:

@@ -216,22 +216,10 @@ class Decoding:
             columns |= {"p_value": self.p_value.to_numpy(), "p_adjusted": self.p_adjusted.to_numpy()}
         return pd.DataFrame(columns)
 
-    def plot(self, *, title: str | None = None, ylabel: str | None = None) -> hv.Overlay:
-        """Draw the scores and the chance level, as `facearray.plot.decoding` does.
-
-        Parameters
-        ----------
-        title, ylabel
-            Texts; by default the target, and the name of the score.
-
-        Returns
-        -------
-        holoviews.Overlay
-            A bar a feature set and a point a fold.
-        """
-        # pictures are a layer above statistics
-        plot = importlib.import_module("facearray.plot")
-        return plot.decoding(self, title=title, ylabel=ylabel)
+    @property
+    def plot(self) -> DecodingPlots:
+        """Pictures: ``plot()`` draws the scores and the chance level, ``plot.face()`` the pattern as a face."""
+        return DecodingPlots(self)
 
     def __repr__(self) -> str:
         from facearray.stats.describe import describe
@@ -298,6 +286,52 @@ class Decoding:
             "n": len(rows.values),
             "excluded": rows.excluded,
         }
+
+
+class DecodingPlots:
+    """Pictures of a decoding; called, that of its scores."""
+
+    def __init__(self, result: Decoding) -> None:
+        self._result = result
+
+    def __call__(self, *, title: str | None = None, ylabel: str | None = None) -> hv.Overlay:
+        """Draw the scores and the chance level, as `facearray.plot.decoding` does.
+
+        Parameters
+        ----------
+        title, ylabel
+            Texts; by default the target, and the name of the score.
+
+        Returns
+        -------
+        holoviews.Overlay
+            A bar a feature set and a point a fold.
+        """
+        # pictures are a layer above statistics
+        plot = importlib.import_module("facearray.plot")
+        return plot.decoding(self._result, title=title, ylabel=ylabel)
+
+    def face(
+        self, *, what: Literal["pattern", "weights"] = "pattern", feature_set: str | None = None, **options: Any
+    ) -> hv.Overlay:
+        """Draw the activation pattern of the action units as a face, as `facearray.plot.face` does.
+
+        Parameters
+        ----------
+        what
+            ``"pattern"``, or ``"weights"``, which are not a face, as the heading says.
+        feature_set
+            The one to draw, where several have action units.
+        options
+            Of `facearray.plot.face`.
+
+        Returns
+        -------
+        holoviews.Overlay
+            The face.
+        """
+        plot = importlib.import_module("facearray.plot")
+        return plot.face(self._result, what=what, feature_set=feature_set, **options)
 
 
 def labelled_outputs(
