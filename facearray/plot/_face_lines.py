@@ -10,28 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facearray.models.mesh_measures import SIDES
-from facearray.plot.rig.mesh import LIPS, RIGHT_EYE, mirrored
+from facearray.plot.rig.mesh import BROW, LIPS, RIGHT_EYE, mirrored
 from facearray.plot.rig.muscles import MUSCLES
 from facearray.plot.rig.table import MOVEMENTS
 
-__all__ = ["BROW", "LINES", "Patch", "Stroke", "muscle_patches", "smooth", "strokes"]
+__all__ = ["LINES", "Patch", "Stroke", "muscle_patches", "smooth", "strokes"]
 
 _Array = NDArray[np.float64]
 
 #: Lines of the face, of the right side or across, and how wide they are, in cm.
 LINES: Mapping[str, tuple[tuple[int, ...], float]] = MappingProxyType(
     {
-        "lid fold": ((130, *RIGHT_EYE.upper_fold, 243), 0.04),
-        "lower lid": ((33, *RIGHT_EYE.lower, 133), 0.05),
+        "lid fold": ((130, *RIGHT_EYE.upper_fold, 243), 0.06),
+        "lower lid": ((33, *RIGHT_EYE.lower, 133), 0.07),
         "upper lid": ((33, *RIGHT_EYE.upper, 133), 0.12),
-        "wing of the nose": ((209, 129, 98, 97, 2), 0.05),
+        "wing of the nose": ((209, 129, 98, 97, 2), 0.07),
         "upper lip": (LIPS.inner_upper, 0.06),
         "lower lip": (LIPS.inner_lower, 0.06),
     }
 )
-
-#: Outline of the right brow.
-BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 
 _BROW_COLOUR, _LINE_COLOUR, _CREASE_COLOUR = (74, 59, 51), (59, 47, 43), (92, 56, 44)
 
@@ -39,7 +36,7 @@ _BROW_COLOUR, _LINE_COLOUR, _CREASE_COLOUR = (74, 59, 51), (59, 47, 43), (92, 56
 _STEPS = 4
 
 #: What is so far behind what is seen, in cm, is hidden.
-_BEHIND = 0.35
+_BEHIND = 0.7
 
 #: A muscle or brow whose skin looks less at the camera is not drawn.
 _TURNED_AWAY = 0.1
@@ -50,21 +47,27 @@ _CREASE_WIDTH = 0.11
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stroke:
-    """A line or brow as the outline (n, 2) in cm of what is filled.
+    """A line or a brow.
 
     Attributes
     ----------
-    outline
-        (n, 2) on the picture, in cm.
-    colour
-        Red, green and blue, 0 to 255, and opacity, 0 to 1.
     name
         What it is: a name of ``LINES``, ``brow``, or the action unit of a line in the skin.
+    points
+        (n, 2) on the picture, in cm.
+    widths
+        (n,) of a line, in cm; None if the points are around what is filled.
+    colour
+        Red, green and blue, 0 to 255.
+    opacity
+        0 to 1.
     """
 
-    outline: _Array
-    colour: tuple[int, int, int, float]
     name: str
+    points: _Array
+    widths: _Array | None
+    colour: tuple[int, int, int]
+    opacity: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,7 +127,7 @@ def strokes(
     """
     for row in map(list, (BROW, mirrored(BROW))):
         if facing[row].mean() > _TURNED_AWAY:
-            yield Stroke(smooth(seen[row], closed=True)[:, :2], (*_BROW_COLOUR, 0.8), "brow")
+            yield Stroke("brow", smooth(seen[row], closed=True)[:, :2], None, _BROW_COLOUR, 0.8)
     for movement, strength in zip(MOVEMENTS.values(), intensities, strict=True):
         for row in movement.creases if strength.any() else ():
             other = mirrored(row)
@@ -132,12 +135,13 @@ def strokes(
             sides = ((row, strength.max()),) if set(row) == set(other) else zip((row, other), strength, strict=True)
             for vertices, value in sides:
                 for part in _visible(smooth(seen[list(vertices)]), depth_at) if value > 0 else ():
-                    colour = (*_CREASE_COLOUR, 0.8 * min(float(value), 1.0))
-                    yield Stroke(_widened(part, _CREASE_WIDTH, tapered=True), colour, movement.name)
+                    # widest in its middle
+                    widths = _CREASE_WIDTH * np.sin(np.linspace(0.0, np.pi, len(part)))
+                    yield Stroke(movement.name, part, widths, _CREASE_COLOUR, 0.7 * min(float(value), 1.0))
     for name, (vertices, width) in LINES.items():
         for row in (vertices,) if set(vertices) == set(mirrored(vertices)) else (vertices, mirrored(vertices)):
             for part in _visible(smooth(seen[list(row)]), depth_at):
-                yield Stroke(_widened(part, width), (*_LINE_COLOUR, 0.85), name)
+                yield Stroke(name, part, np.full(len(part), width), _LINE_COLOUR, 0.85)
 
 
 def muscle_patches(seen: _Array, facing: _Array, units: _Array) -> Iterator[Patch]:
@@ -168,11 +172,3 @@ def _visible(curve: _Array, depth_at: Callable[[_Array], _Array] | None) -> Iter
     for part in np.split(np.arange(len(curve)), np.flatnonzero(np.diff(shown)) + 1):
         if shown[part[0]] and len(part) > 1:
             yield curve[part, :2]
-
-
-def _widened(line: _Array, width: float, *, tapered: bool = False) -> _Array:
-    """Outline (2n, 2) of a line (n, 2), which may be widest in its middle."""
-    way = np.gradient(line, axis=0)
-    across = np.column_stack([-way[:, 1], way[:, 0]]) / np.maximum(np.linalg.norm(way, axis=1), 1e-9)[:, None]
-    half = width / 2 * (np.sin(np.linspace(0.0, np.pi, len(line)))[:, None] if tapered else 1.0)
-    return np.concatenate([line + half * across, (line - half * across)[::-1]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Iterable
 
@@ -121,16 +122,27 @@ def render(
 
 
 def _painted(colour: _Array, drawn: Iterable[Stroke], scale: float) -> NDArray[np.uint8]:
-    """Fill the strokes on colours (height, width, 3), 0 to 1."""
+    """Draw strokes on colours (height, width, 3), 0 to 1."""
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(np.round(255 * np.clip(colour, 0.0, 1.0)).astype(np.uint8))
-    brush = ImageDraw.Draw(picture, "RGBA")
     left, _, _, top = BOUNDS
-    for stroke in drawn:
-        places = (stroke.outline - (left, top)) * (scale, -scale)
-        red, green, blue, opacity = stroke.colour
-        brush.polygon([tuple(place) for place in places.tolist()], fill=(red, green, blue, round(255 * opacity)))
+    # those of one colour do not add up where they meet
+    for paint, together in itertools.groupby(drawn, lambda stroke: stroke.colour):
+        mask = Image.new("L", picture.size)
+        brush = ImageDraw.Draw(mask)
+        for stroke in together:
+            places = [tuple(place) for place in ((stroke.points - (left, top)) * (scale, -scale)).tolist()]
+            opacity = round(255 * stroke.opacity)
+            if stroke.widths is None:
+                brush.polygon(places, fill=opacity)
+                continue
+            widths = np.maximum(np.round(stroke.widths * scale), 1.0).astype(int).tolist()
+            for (start, end), width in zip(itertools.pairwise(places), widths, strict=False):
+                brush.line([start, end], fill=opacity, width=width)
+                if width > 2:
+                    brush.circle(end, width / 2, fill=opacity)
+        picture.paste(paint, mask=mask)
     return np.asarray(picture)
 
 

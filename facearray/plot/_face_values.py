@@ -256,7 +256,7 @@ def _named(given: Any) -> tuple[dict[str, float], bool, str]:
     if isinstance(given, xr.DataArray):
         if "feature" not in given.dims:
             raise InputError(f"found dims {given.dims}; expected feature, or landmark and axis")
-        name = str(given.name or "value")
+        name = "intensity" if given.name in (None, "features") else str(given.name)
         values = _squeezed(given, ("feature",))
         pairs = dict(zip(map(str, values["feature"].to_numpy().tolist()), values.to_numpy().tolist(), strict=True))
         drawn = [f for f in pairs if f in _UNITS or f in _SIDED] or [f for f in pairs if f in _SHAPES]

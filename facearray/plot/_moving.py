@@ -94,16 +94,16 @@ def _frames(pictures: Sequence[Any]) -> list[_Picture]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     renderer = hv.Store.renderers["matplotlib"].instance(dpi=_DPI)
-    frames = []
-    for picture in pictures:
-        figure = renderer.get_plot(picture).state
-        figure.set_dpi(_DPI)
-        canvas = FigureCanvasAgg(figure)
+    plot = renderer.get_plot(hv.HoloMap(dict(enumerate(pictures)), kdims="frame"))
+    plot.state.set_dpi(_DPI)
+    canvas, frames = FigureCanvasAgg(plot.state), []
+    for i in range(len(pictures)):
+        plot.update(i)
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
-        plt.close(figure)
         # encoders want even sizes
         frames.append(pixels[: len(pixels) // 2 * 2, : pixels.shape[1] // 2 * 2])
+    plt.close(plot.state)
     return frames
 
 
@@ -115,7 +115,10 @@ def _write_gif(frames: Sequence[_Picture], order: Sequence[int], fps: float, pat
     palette = sample.quantize(256)
     shown = [Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     first, *others = (shown[i] for i in order)
-    first.save(path, format="GIF", save_all=True, append_images=others, duration=1000 / fps, loop=0, disposal=1)
+    # a GIF counts hundredths of a second
+    ends = np.round(100 * np.arange(1, len(order) + 1) / fps)
+    lasting = (10 * np.diff(ends, prepend=0.0)).tolist()
+    first.save(path, format="GIF", save_all=True, append_images=others, duration=lasting, loop=0, disposal=1)
 
 
 def _write_mp4(frames: Sequence[_Picture], order: Sequence[int], fps: float, path: Path) -> None:

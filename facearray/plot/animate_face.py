@@ -103,7 +103,7 @@ def animate_face(
     if feature_range is not None:
         first, last = ranged((first, last), feature_range)
     largest = first if _largest(first) > _largest(last) else last
-    factor = None if first.landmarks is not None else movement_factor(largest, exaggerate)
+    factor = movement_factor(largest, exaggerate)
     limits = max((colour_limits(values) for values in (first, last)), key=lambda pair: pair[1])
     drawn: dict[float, Any] = {}
     for share in shares:

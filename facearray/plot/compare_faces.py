@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import xarray as xr
 
-from facearray._words import some
 from facearray.errors import InputError
 from facearray.plot import _style
 from facearray.plot._face_values import face_values, ranged
@@ -59,8 +58,11 @@ def compare_faces(
     Raises
     ------
     InputError
-        As for `facearray.plot.face`, naming the face; or if there is no face, or intensities are to be compared with
-        differences.
+        As for `facearray.plot.face`, naming the face; or if there is no face.
+
+    Notes
+    -----
+    If one of the faces has a value below 0, the values of all are taken as differences.
 
     Examples
     --------
@@ -79,18 +81,15 @@ def compare_faces(
             found[name] = face_values(values, gaze=gaze)
         except InputError as error:
             raise InputError(f"face {name!r}: {error}") from error
-    drawn = [values for values in found.values() if values.landmarks is None]
-    kinds = {values.signed for values in drawn if np.nanmax(np.abs(values.units), initial=0.0) > 0}
-    if len(kinds) > 1:
-        signed = some(name for name, values in found.items() if values.signed)
-        raise InputError(
-            f"found differences ({signed}) and intensities; expected either: they have different colours and scales"
-        )
+    # with one difference among them, all are
+    signed = any(values.signed for values in found.values())
+    found = {name: replace(values, signed=signed) for name, values in found.items()}
     if feature_range is not None:
         found = dict(zip(found, ranged(tuple(found.values()), feature_range), strict=True))
-        drawn = list(found.values())
+    drawn = [values for values in found.values() if values.landmarks is None]
     limits = clim or max((colour_limits(values) for values in drawn), key=lambda pair: pair[1], default=(0.0, 1.0))
-    factor = min((movement_factor(values, exaggerate) for values in drawn if values.signed), default=exaggerate)
+    factors = [movement_factor(values, exaggerate) for values in drawn]
+    factor = min((own for own in factors if own is not None), default=None)
     start = None if vectorfield is None else face_values(vectorfield)
     pictures = []
     for i, (name, values) in enumerate(found.items()):
@@ -105,7 +104,13 @@ def compare_faces(
                 colorbar=i == len(found) - 1,
             )
         )
-    return _style.column(pictures, cols=cols or min(4, len(pictures)))
+    cols = min(cols or 4, len(pictures))
+    _style.load_backends()
+    import holoviews as hv
+
+    size = (3.0 * cols + 0.9, 3.9 * -(-len(pictures) // cols))
+    layout = hv.Layout(pictures).cols(cols)
+    return layout.opts(backend="matplotlib", sublabel_format="", fig_inches=size, hspace=0.05, vspace=0.15)
 
 
 def _by_name(faces: Any) -> dict[str, Any]:

@@ -47,8 +47,12 @@ WAYS = ("heatmap", "outline")
 Muscles = Literal["heatmap", "outline"] | Mapping[str, str] | None
 View = Literal["2d", "3d"] | tuple[float, float]
 
-#: From low to high, of intensities and of differences.
-INTENSITIES, DIFFERENCES = "YlOrRd", "RdBu_r"
+#: From the colour of the skin, at 0, to that of the largest value: of increases and of decreases.
+_RISING = ((219, 201, 189), (240, 140, 80), (200, 30, 40), (120, 0, 30))
+_FALLING = ((219, 201, 189), (130, 170, 205), (50, 105, 175), (8, 48, 107))
+
+#: Colours from 0 to the largest value.
+_LEVELS = 64
 
 _LINE, _ARROW = "#3b2f2b", "#0072B2"
 
@@ -226,13 +230,13 @@ def draw(
     clim: tuple[float, float] | None = None,
     title: str | None = None,
     colorbar: bool = True,
-    height: int = HEIGHT,
+    height: int | None = None,
 ) -> hv.Overlay:
     """Draw the picture of a face."""
     import holoviews as hv
 
     _style.load_backends()
-    ways = _ways(muscles)
+    ways, height = _ways(muscles), height or HEIGHT
     left, bottom, right, top = BOUNDS
     seen = project(drawing.points, drawing.rotation, perspective=drawing.perspective)
     facing = normals(drawing.points) @ drawing.rotation[2]
@@ -333,18 +337,18 @@ def _muscles(
         ]
         kind = hv.Contours if way == "outline" else hv.Polygons
         shapes = kind(data, ["x", "y"], ["value", "unit", "muscle", "side"], group="Muscles")
-        mapped = {"cmap": DIFFERENCES if values.signed else INTENSITIES} if way in WAYS else {"cmap": [way, way]}
+        cmap = _colours(signed=values.signed) if way in WAYS else [way, way]
         # one bar for all that are coloured by their value
         bar = colorbar and way in WAYS and not any(element.opts.get().kwargs.get("colorbar") for element in elements)
         line = {"line_width": 2.5} if way == "outline" else {"line_width": 0.4}
-        fill = {"line_color": _LINE, "fill_alpha": 0.6}, {"edgecolor": _LINE, "alpha": 0.6}
+        fill = {"line_color": _LINE, "line_alpha": 0.4, "fill_alpha": 0.72}, {"edgecolor": _LINE, "alpha": 0.72}
         elements.append(
             look(
                 shapes,
                 color="value",
                 clim=limits,
                 colorbar=bar,
-                **mapped,
+                cmap=cmap,
                 **line,
                 bokeh={
                     **(fill[0] if way != "outline" else {}),
@@ -356,6 +360,18 @@ def _muscles(
             )
         )
     return elements
+
+
+def _colours(*, signed: bool) -> list[str]:
+    """Colours from the lowest value to the highest; 0 is not told from the skin."""
+
+    def ramp(colours: tuple[tuple[int, int, int], ...]) -> list[str]:
+        share = np.linspace(0.0, 1.0, _LEVELS)
+        ends = np.linspace(0.0, 1.0, len(colours))
+        channels = [np.interp(share, ends, column) for column in zip(*colours, strict=True)]
+        return ["#" + "".join(f"{round(value):02x}" for value in row) for row in zip(*channels, strict=True)]
+
+    return [*ramp(_FALLING)[::-1], *ramp(_RISING)] if signed else ramp(_RISING)
 
 
 def _arrows(start: _Array, end: _Array, facing: _Array) -> list[Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from facearray.models.geometry import N_VERTICES, canonical_mesh
 
-__all__ = ["LIPS", "RIGHT_EYE", "Eye", "Skin", "mirrored", "skin"]
+__all__ = ["BROW", "LIPS", "RIGHT_EYE", "Eye", "Skin", "mirrored", "skin"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,10 @@ RIGHT_EYE = Eye(
     upper_fold=(247, 30, 29, 27, 28, 56, 190),
     lower_fold=(25, 110, 24, 23, 22, 26, 112),
 )
+
+
+#: Outline of the right brow.
+BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +159,8 @@ def _distances(vertices: NDArray[np.float64], edges: NDArray[np.intp]) -> NDArra
     distance = np.full((N_VERTICES, N_VERTICES), np.inf)
     np.fill_diagonal(distance, 0.0)
     while True:
-        shorter = np.min(
-            [distance[nearby] + way[:, None] for nearby, way in zip(neighbours.T, length.T, strict=True)], axis=0
-        )
+        ways = [distance[nearby] + way[:, None] for nearby, way in zip(neighbours.T, length.T, strict=True)]
+        shorter = np.min([distance, *ways], axis=0)
         if np.array_equal(shorter, distance):
             return distance
         distance = shorter
