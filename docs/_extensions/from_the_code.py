@@ -16,13 +16,16 @@ from facearray.cli import main
 from facearray.io.readers import load_reader
 from facearray.models import AUS
 from facearray.models.mesh_measures import MEASURES
+from facearray.plot.rig.muscles import MUSCLES
+from facearray.plot.rig.shapes import UNITS_OF_SHAPES
+from facearray.plot.rig.table import MOVEMENTS
 
 
 class SchemaTable(SphinxDirective):
     """A table of what the code has.
 
     ``{schema-table} dims | data_vars | coords | groups | features GROUP… | conversions READER… | aus | measures |
-    models``
+    models | movements | movement AU | muscles | drawn-blendshapes``
     """
 
     required_arguments = 1
@@ -93,6 +96,39 @@ def _models(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
     )
 
 
+def _movements(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["AU", "muscles", "moving points", "at most (cm)", "reach (cm)", "lids up", "jaw"], (
+        [
+            f"`{m.name}` {m.title}",
+            m.muscle,
+            str(sum(len(pull.vertices) for pull in m.pulls) or ""),
+            f"{m.largest:.2f}" if m.pulls else "",
+            f"{m.reach:g}" if m.pulls else "",
+            f"upper {m.upper_lid:+g}, lower {m.lower_lid:+g}" if m.upper_lid or m.lower_lid else "",
+            f"{m.jaw:g}" if m.jaw else "",
+        ]
+        for m in MOVEMENTS.values()
+    )
+
+
+def _movement(units: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["AU", "out", "up", "forward", "points"], (
+        [unit, f"{pull.out:+g}", f"{pull.up:+g}", f"{pull.forward:+g}", ", ".join(map(str, pull.vertices))]
+        for unit in units or MOVEMENTS
+        for pull in MOVEMENTS[unit].pulls
+    )
+
+
+def _muscles(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["muscle", "action units"], ([f"`{m.name}`", ", ".join(m.units)] for m in MUSCLES.values())
+
+
+def _drawn_blendshapes(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
+    return ["blendshape", "action unit", "factor"], (
+        [f"`{shape}`", unit, f"{factor:g}"] for shape, (unit, factor) in UNITS_OF_SHAPES.items()
+    )
+
+
 _TABLES: dict[str, Any] = {
     "dims": _dims,
     "data_vars": lambda _: _variables(schema.DATA_VARS.values()),
@@ -103,6 +139,10 @@ _TABLES: dict[str, Any] = {
     "aus": _action_units,
     "measures": _measures,
     "models": _models,
+    "movements": _movements,
+    "movement": _movement,
+    "muscles": _muscles,
+    "drawn-blendshapes": _drawn_blendshapes,
 }
 
 

@@ -13,6 +13,7 @@ from facearray.plot.decoding import confusion, decoding
 from facearray.plot.distribution import distribution
 from facearray.plot.embedding import embedding
 from facearray.plot.face import face
+from facearray.plot.face_model import FaceModel
 from facearray.plot.generalization import generalization
 from facearray.plot.isc import isc
 from facearray.plot.landmarks import landmarks
@@ -25,6 +26,7 @@ from facearray.plot.timeseries import timeseries
 from facearray.plot.trajectory import trajectory
 
 __all__ = [
+    "FaceModel",
     "animate_face",
     "bars",
     "coefficients",

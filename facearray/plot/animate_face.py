@@ -20,6 +20,8 @@ from facearray.plot.rig.table import MOVEMENTS
 if TYPE_CHECKING:
     import holoviews as hv
 
+    from facearray.plot.face_model import FaceModel
+
 __all__ = ["animate_face"]
 
 #: Most frames of an animation, each of which is a picture in memory.
@@ -41,6 +43,7 @@ def animate_face(
     view: View = "2d",
     feature_range: tuple[float, float] | None = None,
     exaggerate: float | None = None,
+    model: FaceModel | None = None,
     title: str | None = None,
 ) -> hv.HoloMap:
     """Draw a face that changes from one to another.
@@ -63,7 +66,7 @@ def animate_face(
     save
         A file to write: ``.gif``, ``.mp4``, or ``.html``, a page with a control to move through the frames that asks
         for nothing over a network. One that exists is replaced.
-    muscles, gaze, view, feature_range, exaggerate, title
+    muscles, gaze, view, feature_range, exaggerate, model, title
         As for `facearray.plot.face`. Colours and the factor of the movement are the same in all frames;
         `feature_range` is applied to the values of both faces together.
 
@@ -108,7 +111,7 @@ def animate_face(
     drawn: dict[float, Any] = {}
     for share in shares:
         if share not in drawn:
-            drawing = make_drawing(_between(first, last, share), view, factor)
+            drawing = make_drawing(_between(first, last, share), view, factor, model)
             drawn[share] = draw(drawing, muscles, clim=limits, title=_title(first, last) if title is None else title)
     _style.load_backends()
     import holoviews as hv

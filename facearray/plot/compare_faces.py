@@ -16,6 +16,8 @@ from facearray.plot.face import Muscles, View, colour_limits, draw, make_drawing
 if TYPE_CHECKING:
     import holoviews as hv
 
+    from facearray.plot.face_model import FaceModel
+
 __all__ = ["compare_faces"]
 
 #: Most faces of one picture.
@@ -31,6 +33,7 @@ def compare_faces(
     vectorfield: Any = None,
     feature_range: tuple[float, float] | None = None,
     exaggerate: float | None = None,
+    model: FaceModel | None = None,
     clim: tuple[float, float] | None = None,
     cols: int | None = None,
     title: str | None = None,
@@ -42,7 +45,7 @@ def compare_faces(
     faces
         Faces by name, as the first argument of `facearray.plot.face` each; or a sequence of them; or a DataArray with
         one dim besides ``feature``, along which they are: ``summary["mean"].isel(face=0)``.
-    muscles, gaze, view, vectorfield, feature_range, exaggerate, clim
+    muscles, gaze, view, vectorfield, feature_range, exaggerate, model, clim
         As for `facearray.plot.face`, for all faces. The default of `clim` and `exaggerate` follows from all of them
         together, and `feature_range` is applied to all together.
     cols
@@ -96,9 +99,9 @@ def compare_faces(
         own = None if values.landmarks is not None else factor
         pictures.append(
             draw(
-                make_drawing(values, view, own),
+                make_drawing(values, view, own, model),
                 muscles,
-                start=None if start is None else make_drawing(start, view, None),
+                start=None if start is None else make_drawing(start, view, None, model),
                 clim=limits,
                 title=name if title is None else f"{title}: {name}",
                 colorbar=i == len(found) - 1,

@@ -25,6 +25,8 @@ from facearray.plot.rig.table import MOVEMENTS
 if TYPE_CHECKING:
     import holoviews as hv
 
+    from facearray.plot.face_model import FaceModel
+
 __all__ = ["face"]
 
 _Array = NDArray[np.float64]
@@ -98,6 +100,7 @@ def face(
     term: str | None = None,
     what: Literal["pattern", "weights"] = "pattern",
     feature_set: str | None = None,
+    model: FaceModel | None = None,
     clim: tuple[float, float] | None = None,
     title: str | None = None,
 ) -> hv.Overlay:
@@ -143,6 +146,8 @@ def face(
     what, feature_set
         Of a decoding: the activation ``"pattern"``, or the ``"weights"`` of the model, which are not a face, as the
         heading says; and the set of features, where several have action units.
+    model
+        A `facearray.plot.FaceModel` that moves the points, in place of the table of movements.
     clim
         Values at the ends of the colours. By default 0 and 1 for intensities, and for differences the largest one to
         either side of 0.
@@ -178,10 +183,10 @@ def face(
     found = face_values(values, variable=variable, term=term, what=what, feature_set=feature_set, gaze=gaze)
     if feature_range is not None:
         (found,) = ranged((found,), feature_range)
-    drawing = make_drawing(found, view, movement_factor(found, exaggerate))
+    drawing = make_drawing(found, view, movement_factor(found, exaggerate), model)
     start = None
     if vectorfield is not None:
-        start = make_drawing(face_values(vectorfield), view, None)
+        start = make_drawing(face_values(vectorfield), view, None, model)
     return draw(drawing, muscles, start=start, clim=clim, title=title)
 
 
@@ -205,21 +210,24 @@ def movement_factor(values: FaceValues, exaggerate: float | None) -> float | Non
     return 1.0 / largest if values.signed and largest > 0 else 1.0
 
 
-def make_drawing(values: FaceValues, view: View, factor: float | None) -> Drawing:
+def make_drawing(values: FaceValues, view: View, factor: float | None, model: FaceModel | None = None) -> Drawing:
     """Move the points of a face, by intensities times a factor.
 
     Raises
     ------
     InputError
-        If there is no such view.
+        If there is no such view, or a model cannot move what is drawn.
     """
     rotation, perspective = _view(view)
     if values.landmarks is not None:
+        if model is not None:
+            raise InputError("found model with landmarks, which are drawn as they are; leave it out")
         turned = rotation if values.rotation is None else rotation @ values.rotation
         return Drawing(values, np.zeros_like(values.units), 1.0, values.landmarks, turned, perspective)
     factor = 1.0 if factor is None else factor
     movement = np.clip(np.nan_to_num(values.units) * factor, 0.0, 1.0)
-    return Drawing(values, movement, factor, rig_points(movement, values.gaze), rotation, perspective)
+    moved = rig_points(movement, values.gaze, None if model is None else model.fields)
+    return Drawing(values, movement, factor, moved, rotation, perspective)
 
 
 def draw(

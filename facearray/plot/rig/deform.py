@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,7 @@ from facearray.models.geometry import N_VERTICES
 from facearray.plot.rig.mesh import LIPS, RIGHT_EYE, mirrored, skin
 from facearray.plot.rig.table import JAW, MOVEMENTS, REST, Movement
 
-__all__ = ["EYEBALL", "JAW_DEGREES", "N_UNITS", "eye_centres", "points"]
+__all__ = ["EYEBALL", "IRIS", "JAW_DEGREES", "Fields", "eye_centres", "linear_fields", "points", "table_fields"]
 
 _Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ FOLLOWS_UP, FOLLOWS_DOWN = 0.75, 0.4
 LID_FOLLOWS_GAZE = 0.6
 
 
-def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0)) -> _Array:
+def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0), fields: Fields | None = None) -> _Array:
     """Move the points of the face at rest.
 
     Parameters
@@ -49,6 +49,8 @@ def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0)) -> _Array:
         strong contraction. No value is cut here.
     gaze
         (..., 2) pitch and yaw in degrees, positive down and to the image's right.
+    fields
+        What moves; by default the table.
 
     Returns
     -------
@@ -64,7 +66,7 @@ def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0)) -> _Array:
     jaw turns last with what hangs on it.
     """
     values = np.asarray(intensities, np.float64)
-    fields, leading = _fields(), values.shape[:-2]
+    fields, leading = fields or table_fields(), values.shape[:-2]
     moved = values.reshape(*leading, 2 * N_UNITS) @ fields.soft.reshape(2 * N_UNITS, -1)
     mesh = fields.rest + moved.reshape(*leading, N_VERTICES, 3)
     irises = _irises(np.broadcast_to(np.asarray(gaze, np.float64), (*leading, 2)))
@@ -77,7 +79,7 @@ def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0)) -> _Array:
 
 def eye_centres() -> _Array:
     """Centres (2, 3) of the eyeballs, in the order of ``SIDES``, in cm."""
-    return np.stack([eye.centre for eye in _fields().eyes])
+    return np.stack([eye.centre for eye in table_fields().eyes])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,7 @@ class _Lids:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fields:
+class Fields:
     """What `points` multiplies intensities with.
 
     Attributes
@@ -123,19 +125,33 @@ class _Fields:
 
 
 @functools.cache
-def _fields() -> _Fields:
+def table_fields() -> Fields:
+    """Return what the table says; computed once."""
     mesh = skin()
-    right = _smooth((SEAM - mesh.vertices[:, 0]) / (2 * SEAM))
-    sides = np.stack([right, right[mesh.mirror]])
     whole = np.stack([_field(movement) for movement in MOVEMENTS.values()])
-    return _Fields(
+    return Fields(
         rest=mesh.vertices + _field(REST),
-        soft=whole[:, None] * sides[:, :, None],
+        soft=_by_side(whole),
         lids=np.array([[m.upper_lid, m.lower_lid] for m in MOVEMENTS.values()]),
         jaw=np.array([m.jaw for m in MOVEMENTS.values()]),
         jaw_weight=_harmonic(JAW),
         eyes=(_lids(*_EYE_ROWS), _lids(*map(mirrored, _EYE_ROWS))),
     )
+
+
+def linear_fields(whole: _Array) -> Fields:
+    """Let points go by movements (20, 468, 3) of both sides alone; lids and jaw are in them."""
+    known = table_fields()
+    return replace(known, soft=_by_side(whole), lids=np.zeros_like(known.lids), jaw=np.zeros_like(known.jaw))
+
+
+def _by_side(whole: _Array) -> _Array:
+    """Divide movements (n, 468, 3) into those (n, 2, 468, 3) of the sides, which fade towards the midline."""
+    mesh = skin()
+    right = _smooth((SEAM - mesh.vertices[:, 0]) / (2 * SEAM))
+    sides = np.stack([right, right[mesh.mirror]])
+    found: _Array = whole[:, None] * sides[:, :, None]
+    return found
 
 
 def _field(movement: Movement) -> _Array:

@@ -6,6 +6,7 @@ strong contraction, and from anatomy; they are round numbers, and nothing is fit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -73,6 +74,11 @@ class Movement:
     def muscle(self) -> str:
         """What contracts."""
         return AUS[self.name].muscle
+
+    @property
+    def largest(self) -> float:
+        """How far the vertex that goes farthest is pulled, in cm."""
+        return max((math.hypot(pull.out, pull.up, pull.forward) for pull in self.pulls), default=0.0)
 
 
 # lid edges and the corners of the eye
