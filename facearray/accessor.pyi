@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from facearray.models.au_map import AUMap
 from facearray.plot.face import Muscles, View
+from facearray.plot.face_model import FaceModel
 from facearray.signal.baseline import Reference
 from facearray.signal.bin import Statistic
 from facearray.signal.clean import Trend
@@ -111,6 +112,9 @@ class PlotAccessor:
         exaggerate: float | None = None,
         variable: str | None = None,
         term: str | None = None,
+        what: Literal["pattern", "weights"] = "pattern",
+        feature_set: str | None = None,
+        model: FaceModel | None = None,
         clim: tuple[float, float] | None = None,
         title: str | None = None,
     ) -> hv.Overlay:

@@ -164,6 +164,10 @@ class FaceModel:
         ------
         InputError
             If it has another suffix, there is no such folder, or the file exists.
+
+        Examples
+        --------
+        >>> own.save("own.npz")  # doctest: +SKIP
         """
         path = _path(path)
         check_folder(path)
@@ -181,12 +185,21 @@ class FaceModel:
         path
             Where it was saved.
 
+        Returns
+        -------
+        FaceModel
+            Equal to the one that was saved.
+
         Raises
         ------
         InputError
             If there is no such file.
         ReadError
             If it is damaged, or of another kind.
+
+        Examples
+        --------
+        >>> facearray.plot.face({"AU12": 1}, model=facearray.plot.FaceModel.load("own.npz"))  # doctest: +SKIP
         """
         path = _path(path)
         if not path.is_file():
