@@ -7,7 +7,7 @@ INSTALLED := .venv/.installed
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help venv assets demo example test test-slow test-browser test-pyfeat lint docs bench bench-quick bench-gate calibrate clean
+.PHONY: help venv assets demo example test test-slow test-browser test-pyfeat lint docs bench bench-quick bench-gate calibrate coverage dist check-dist audit clean
 
 # One thread a process: several processes share the cores, and results do not depend on their number.
 export OMP_NUM_THREADS ?= 1
@@ -26,6 +26,10 @@ help:
 	@echo "make bench      the benchmarks, into docs/benchmarks.json and .md (an hour; bench-quick: whether they run)"
 	@echo "make bench-gate a few ratios that no change may let grow, in seconds"
 	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md, isc.md and time_resolved.md (hours)"
+	@echo "make coverage   the tests, with the share of lines and branches that they reach (95 % at least)"
+	@echo "make dist       wheel and source distribution in build/dist"
+	@echo "make check-dist the same, installed into a fresh environment, where the README is followed"
+	@echo "make audit      known vulnerabilities of the pinned dependencies"
 	@echo "make venv       the environment in .venv, which all of these need"
 
 venv: $(INSTALLED)
@@ -102,6 +106,29 @@ calibrate: venv
 	@$(BIN)/python tests/unit/stats/test_calibration.py
 	@$(BIN)/python tests/unit/stats/test_isc_calibration.py
 	@$(BIN)/python tests/unit/stats/test_time_resolved_calibration.py
+
+coverage: assets
+	@$(BIN)/pytest $(WORKERS) -q -m "not slow and not browser" --cov --cov-report=term --cov-report=html:build/coverage
+	@echo "build/coverage/index.html"
+
+# Tools of a release, in an environment of their own.
+build/release/.installed: pyproject.toml
+	@$(PYTHON) -m venv build/release
+	@build/release/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt pip
+	@build/release/bin/python -m pip install -qq --group release
+	@touch $@
+
+dist: build/release/.installed
+	@rm -rf build/dist
+	@build/release/bin/python -m build --outdir build/dist . > build/dist.log || { cat build/dist.log >&2; exit 1; }
+	@build/release/bin/twine check --strict build/dist/*
+	@ls -1 build/dist/*
+
+check-dist: dist
+	@$(PYTHON) tools/check_dist.py build/dist
+
+audit: build/release/.installed
+	@build/release/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt
 
 clean:
 	@rm -rf build .venv docs/gallery/samples.zarr*

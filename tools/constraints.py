@@ -24,7 +24,7 @@ def pins() -> dict[str, str]:
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
     extras = project["project"]["optional-dependencies"]
     groups = project["dependency-groups"]
-    grouped = [line for lines in groups.values() for line in lines if isinstance(line, str)]
+    grouped = [line for entry in groups["dev"] for line in groups[entry["include-group"]]]
     waiting = [Requirement(line) for line in ["pip", *project["project"]["dependencies"], *extras["node"], *grouped]]
     seen: set[tuple[str, frozenset[str]]] = set()
     found = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+if os.name != "posix":
+    pytest.skip("benchmarks measure processes as POSIX does", allow_module_level=True)
 pytest.importorskip("benchmarks", reason="not a clone of the repository")
 
 from benchmarks import __main__ as driver  # noqa: E402 (only where they are)
