@@ -31,6 +31,7 @@ class PlotAccessor:
     over_time = Method("facearray.plot")
     quality = Method("facearray.plot")
     raster = Method("facearray.plot")
+    render = Method("facearray.plot")
     timeseries = Method("facearray.plot")
     trajectory = Method("facearray.plot")
 

@@ -1,5 +1,6 @@
 """Made by tools/accessor_stub.py; change the functions instead."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike
 from facearray.models.au_map import AUMap
 from facearray.plot.face import Muscles, View
 from facearray.plot.face_model import FaceModel
+from facearray.plot.render import Rendered
 from facearray.signal.baseline import Reference
 from facearray.signal.bin import Statistic
 from facearray.signal.clean import Trend
@@ -164,6 +166,26 @@ class PlotAccessor:
         title: str | None = None,
     ) -> hv.Overlay | hv.DynamicMap:
         """Draw features over time as an image, one row a feature."""
+    def render(
+        self,
+        source: str | os.PathLike[str],
+        out: str | os.PathLike[str],
+        *,
+        video: str | None = None,
+        face: int | Iterable[int] | None = None,
+        draw: str | Iterable[str] | None = None,
+        blur_faces: bool = False,
+        hold: float | None = None,
+        keep_unsure: bool = False,
+        mesh_only: bool = False,
+        audio: bool = True,
+        other_file: bool = False,
+        overwrite: bool = False,
+        progress: bool = True,
+        storage_options: Mapping[str, Any] | None = None,
+        video_options: Mapping[str, Any] | None = None,
+    ) -> Rendered:
+        """Write a video again, with what was found drawn on it, and faces hidden on demand."""
     def timeseries(
         self,
         features: str | Iterable[str] = "aus",

@@ -6,18 +6,20 @@ import re
 import subprocess
 import threading
 from collections import deque
+from fractions import Fraction
 from queue import SimpleQueue
 from typing import IO, NamedTuple
 
 import imageio_ffmpeg
 
-__all__ = ["DecodeLog", "Header", "ShownFrame", "read_header", "start_decoding"]
+__all__ = ["DecodeLog", "Header", "ShownFrame", "input_arguments", "read_header", "start_decoding"]
 
 _LINE = re.compile(r"(?:\[[^\]]* @ 0x[0-9a-f]+\] )*\[(\w+)\] ?(.*)")
 _INPUT = re.compile(r"Input #0, ([\w,]+), from ")
 _DURATION = re.compile(r"\s*Duration: (\d+):(\d+):(\d+(?:\.\d+)?)(?:, start: (-?\d+(?:\.\d+)?))?")
 _STREAM = re.compile(r"\s*Stream #\d+:\d+.*?: (\w+): (\w+)")
 _SIZE = re.compile(r", (\d+)x(\d+)\b")
+_SAMPLE_ASPECT = re.compile(r"\[SAR (\d+):(\d+) DAR")
 _RATE = re.compile(r", (\d+(?:\.\d+)?)(k?) (fps|tbr)\b")
 _STREAM_START = re.compile(r", start (-?\d+(?:\.\d+)?)")
 _ROTATION = re.compile(r"\s*display ?matrix: rotation of (-?\d+(?:\.\d+)?) degrees", re.IGNORECASE)
@@ -84,6 +86,9 @@ class Header:
         #: Whether a video may begin anywhere in a stream, with frames that cannot be decoded.
         self.has_any_beginning = False
         self.rotation = 0.0
+        #: ffmpeg's names of the codecs of all audio streams.
+        self.audio: list[str] = []
+        self._sample_aspect = Fraction(1)
         self._in_stream = False
 
     def feed(self, line: str) -> None:
@@ -98,6 +103,8 @@ class Header:
         elif found := _STREAM.match(line):
             is_cover = "(attached pic)" in line or "(timed thumbnails)" in line
             self._in_stream = found[1] == "Video" and self.codec is None and not is_cover
+            if found[1] == "Audio":
+                self.audio.append(found[2])
             if self._in_stream:
                 self._feed_stream(found[2], line)
         elif self._in_stream and (found := _ROTATION.match(line)):
@@ -107,6 +114,8 @@ class Header:
         self.codec = codec
         if size := _SIZE.search(line):
             self.size = (int(size[1]), int(size[2]))
+        if (aspect := _SAMPLE_ASPECT.search(line)) and int(aspect[1]) and int(aspect[2]):
+            self._sample_aspect = Fraction(int(aspect[1]), int(aspect[2]))
         rates = {kind: float(rate) * (1000 if kilo else 1) for rate, kilo, kind in _RATE.findall(line)}
         self.fps = rates.get("fps", rates.get("tbr"))
         self.has_constant_rate = self.fps is not None and self.fps == rates.get("tbr")
@@ -117,6 +126,11 @@ class Header:
     def displayed_size(self) -> tuple[int, int] | None:
         """Width and height after rotation."""
         return self.size[::-1] if self.size and self.rotation % 180 == 90 else self.size
+
+    @property
+    def sample_aspect(self) -> Fraction:
+        """Width of a pixel by its height, after rotation; 1 where it is unknown."""
+        return 1 / self._sample_aspect if self.rotation % 180 == 90 else self._sample_aspect
 
     @property
     def end(self) -> float | None:
@@ -217,13 +231,18 @@ def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subproc
     )
 
 
-def _command(path: str, *options: str) -> list[str]:
+def input_arguments(path: str) -> list[str]:
+    """Arguments by which ffmpeg opens a file, and nothing that the file names."""
     # The protocol keeps names with a colon, a percent sign or a leading dash from being read as something else.
+    return ["-protocol_whitelist", "file", "-format_whitelist", _DEMUXERS, "-i", f"file:{path}"]
+
+
+def _command(path: str, *options: str) -> list[str]:
     return [
         imageio_ffmpeg.get_ffmpeg_exe(),
         *("-nostdin", "-hide_banner", "-loglevel", "repeat+level+info"),
         *options,
-        *("-protocol_whitelist", "file", "-format_whitelist", _DEMUXERS, "-i", f"file:{path}"),
+        *input_arguments(path),
     ]
 
 
@@ -327,6 +346,11 @@ class DecodeLog(threading.Thread):
         self.n_decoded += 1
         if self.n_decoded > self._last_error_at + _DELAY:
             self._late_errors.clear()
+
+    @property
+    def time_base(self) -> Fraction | None:
+        """What presentation times are whole multiples of, in seconds; None before the first frame."""
+        return None if self._time_base is None else Fraction(*self._time_base)
 
     def _seconds(self, ticks: int) -> float:
         numerator, denominator = self._time_base or (0, 1)

@@ -11,6 +11,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
 from queue import Empty
@@ -108,10 +109,13 @@ class Video(ABC):
     ----------
     width, height
         Size of the frames in pixels.
+    time_base
+        What presentation times are whole multiples of, in seconds.
     """
 
     width: int
     height: int
+    time_base = Fraction(1, 1000)
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -312,6 +316,7 @@ class _Stream(Video):
             self.close()
             raise
         self.width, self.height = first.width, first.height
+        self.time_base = self._log.time_base or self.time_base
         self._kept = chain([first], shown)
 
     def _batches(self, batch_size: int) -> Iterator[Batch]:

@@ -20,6 +20,7 @@ from facearray.plot.landmarks import landmarks
 from facearray.plot.over_time import over_time
 from facearray.plot.quality import quality, quality_table
 from facearray.plot.raster import raster
+from facearray.plot.render import render
 from facearray.plot.report import write_report
 from facearray.plot.saving import save
 from facearray.plot.timeseries import timeseries
@@ -44,6 +45,7 @@ __all__ = [
     "quality",
     "quality_table",
     "raster",
+    "render",
     "save",
     "timeseries",
     "trajectory",

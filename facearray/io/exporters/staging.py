@@ -83,8 +83,8 @@ def staged_files(*paths: Path, overwrite: bool) -> Iterator[list[Path]]:
     staging = [_beside(path) for path in paths]
     try:
         yield staging
-        # Files of two exports are never there side by side.
-        for path in reversed(paths):
+        # Files of two exports are never there side by side; a single one is replaced in one step.
+        for path in reversed(paths[1:] and paths):
             path.unlink(missing_ok=True)
         for temporary, path in zip(staging, paths, strict=True):
             temporary.replace(path)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 
 import pytest
 
-from facearray.detection.ffmpeg import DecodeLog, Header
+from facearray.detection.ffmpeg import DecodeLog, Header, read_header
 
 HEADER = """\
 [info] Input #0, mov,mp4, from 'file:a.mov':
@@ -183,3 +184,20 @@ def test_decode_log__no_frame():
     )
     assert kept == []
     assert log.problem(183) == ("it cannot be decoded (moov atom not found; Invalid data found when processing input)")
+
+
+@pytest.mark.parametrize(("rotation", "aspect"), [(0, Fraction(4, 3)), (90, Fraction(3, 4)), (180, Fraction(4, 3))])
+def test_read_header__sound_and_shape_of_pixels(ffmpeg, rotation, aspect):
+    inputs = ("-f", "lavfi", "-i", "testsrc=size=96x64:duration=0.2", "-f", "lavfi", "-i", "sine=duration=0.2")
+    mapped = ("-map", "0", "-map", "1", "-map", "1", "-c:a:0", "aac", "-c:a:1", "ac3", "-vf", "setsar=4/3")
+    lying = ffmpeg(*inputs, *mapped, "lying.mp4")
+    path = ffmpeg("-display_rotation", rotation, "-i", lying, "-map", "0", "-c", "copy", "a.mp4")
+    header, problem = read_header(str(path))
+    assert problem is None
+    assert header.audio == ["aac", "ac3"]
+    assert header.sample_aspect == aspect
+
+
+def test_read_header__no_sound_and_square_pixels(make_video):
+    header, _ = read_header(str(make_video("a.mkv", seconds=0.2)))
+    assert (header.audio, header.sample_aspect) == ([], 1)

@@ -124,6 +124,13 @@ def test_open_video__memory_is_taken_again_once_nothing_refers_to_it(numbered_vi
         np.testing.assert_array_equal(third, read(path)[0][4:6])
 
 
+@pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mov"])
+def test_open_video__time_base_of_the_stream(make_video, name):
+    path = make_video(name, *X264, seconds=0.4)
+    with av.open(str(path)) as container, open_video(path) as video:
+        assert video.time_base == container.streams.video[0].time_base
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [
