@@ -226,9 +226,9 @@ def _thickness(canvas: Canvas) -> int:
 
 def _middle(face: Face) -> NDArray[np.float64] | None:
     if face.points is not None and np.isfinite(face.points[:, :2]).all():
-        return np.asarray(face.points[:, :2], np.float64).mean(axis=0)
+        return np.asarray(face.points[:, :2].mean(axis=0), np.float64)
     box = face.box
-    return None if box is None else (box[:2] + box[2:]) / 2
+    return None if box is None else np.asarray((box[:2] + box[2:]) / 2)
 
 
 def _eyes(face: Face) -> NDArray[np.float64] | None:
@@ -240,4 +240,4 @@ def _eyes(face: Face) -> NDArray[np.float64] | None:
     if box is None:
         return None
     width, height = box[2:] - box[:2]
-    return box[:2] + np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.4 * height]])
+    return np.asarray(box[:2] + np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.4 * height]]))

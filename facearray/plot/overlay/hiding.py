@@ -78,7 +78,7 @@ class Sightings:
 
     def seen(self) -> NDArray[np.bool_]:
         """(n, face) whether a face was found."""
-        return np.isfinite(self.edges).all(axis=2)
+        return np.asarray(np.isfinite(self.edges).all(axis=2))
 
     def last_seen(self) -> NDArray[np.intp]:
         """(n, face) the frame itself or the last one before it in which a face was found; -1 where there is none."""

@@ -234,7 +234,7 @@ class Row:
 def _edges(block: _Block, names: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Edges of each face (frame, face, 4), NaN where unknown, and whether anything is known of it (frame, face)."""
     shape = block.features.shape[:2]
-    there = np.isfinite(block.features).any(axis=2)
+    there = np.asarray(np.isfinite(block.features).any(axis=2))
     edges = np.full((*shape, 4), np.nan)
     if set(_BOX) <= set(names):
         left, top, width, height = np.moveaxis(block.features[..., [names.index(name) for name in _BOX]], -1, 0)
@@ -242,7 +242,7 @@ def _edges(block: _Block, names: Sequence[str]) -> tuple[NDArray[np.float64], ND
         edges[~np.isfinite(edges).all(axis=2)] = np.nan
     if block.landmarks is not None and block.landmarks.shape[2]:
         xy = block.landmarks[..., :2]
-        known = np.isfinite(xy).all(axis=3)
+        known = np.asarray(np.isfinite(xy).all(axis=3))
         there |= known.any(axis=2)
         low = np.where(known[..., None], xy, np.inf).min(axis=2)
         high = np.where(known[..., None], xy, -np.inf).max(axis=2)
@@ -251,4 +251,6 @@ def _edges(block: _Block, names: Sequence[str]) -> tuple[NDArray[np.float64], ND
         edges = np.concatenate(
             [np.fmin(edges[..., :2], points[..., :2]), np.fmax(edges[..., 2:], points[..., 2:])], axis=2
         )
+    # what has no extent is no place
+    edges[~(edges[..., 2:] > edges[..., :2]).all(axis=2)] = np.nan
     return edges, there

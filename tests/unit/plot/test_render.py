@@ -283,6 +283,14 @@ def test_blur__faces_without_a_place_hide_the_frame(detections, film):
     assert roughness(frames[3, :, 260:]) < 0.1 * roughness(frames[2, :, 260:])
 
 
+def test_blur__a_place_without_extent_is_none(detections, film):
+    boxes = still()
+    boxes[2, 0, 2:] = [-20, 40]
+    ds = detections(boxes, path=film)
+    done = render(ds, film, film.parent / "o.mp4", blur_faces=True, draw="none", progress=False)
+    assert (done.n_hidden, done.n_hidden_whole) == (N, 1)
+
+
 def test_blur__hides_faces_that_are_not_drawn(detections, film):
     boxes = np.stack([still((20, 100, 40, 40))[:, 0], still((240, 100, 40, 40))[:, 0]], axis=1)
     frames = drawn(detections(boxes, path=film), film, blur_faces=True, draw="none", face=0)
