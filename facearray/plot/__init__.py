@@ -1,6 +1,6 @@
-"""Pictures of detections and results, as HoloViews objects that are never shown by us.
+"""Pictures of detections and results, as HoloViews objects that are never shown by us, and rendered videos.
 
-Every one can be drawn by Bokeh, for looking around, and by matplotlib, for print; `save` takes the one that the
+Every picture can be drawn by Bokeh, for looking around, and by matplotlib, for print; `save` takes the one that the
 suffix of the file needs.
 """
 
@@ -20,7 +20,7 @@ from facearray.plot.landmarks import landmarks
 from facearray.plot.over_time import over_time
 from facearray.plot.quality import quality, quality_table
 from facearray.plot.raster import raster
-from facearray.plot.render import render
+from facearray.plot.render import Rendered, render
 from facearray.plot.report import write_report
 from facearray.plot.saving import save
 from facearray.plot.timeseries import timeseries
@@ -28,6 +28,7 @@ from facearray.plot.trajectory import trajectory
 
 __all__ = [
     "FaceModel",
+    "Rendered",
     "animate_face",
     "bars",
     "coefficients",

@@ -47,6 +47,9 @@ _DARK: Colour = (16, 16, 16)
 #: Points of a face that has irises, and the sides that circles are drawn with.
 _WITH_IRISES, _SIDES = 478, 16
 
+#: Pixels of a face whose mesh is drawn as strongly as it gets.
+_WELL_SEEN = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Face:
@@ -122,10 +125,12 @@ def draw_mesh(canvas: Canvas, face: Face) -> None:
     if lines is None:
         canvas.dots(xy, face.colour, radius=max(1.0, 0.6 * thick))
         return
+    # the smaller a face, the less of it may be covered
+    fine = min(1.0, face.extent / _WELL_SEEN)
     if len(lines.net):
-        canvas.lines(xy[lines.net], face.colour, width=max(1.0, thick / 2), opacity=0.4)
+        canvas.lines(xy[lines.net], face.colour, width=max(1.0, thick / 2), opacity=0.4 * fine)
     circles = [_circle(xy[centre], xy[list(around)]) for centre, around in IRISES] if len(xy) == _WITH_IRISES else []
-    canvas.lines(np.concatenate([xy[lines.contours], *circles]), face.colour, width=max(1.0, 0.7 * thick))
+    canvas.lines(np.concatenate([xy[lines.contours], *circles]), face.colour, width=max(0.75, 0.7 * thick * fine))
 
 
 def head_axes(angles: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ GROW = 0.4
 DRIFT = 0.6
 
 #: Patches of one colour that the larger side of a face has after blurring.
-CELLS = 5
+CELLS = 4
 
 #: The same for the larger side of a frame that is blurred as a whole.
 _CELLS_OF_FRAME = 14

@@ -16,7 +16,7 @@ __all__ = ["Bars", "Panel", "place_panels"]
 LOW_ROW, LOWEST_ROW = 11, 8
 
 #: The part of the frame's width that panels may cover together.
-_SHARE = 0.6
+_SHARE = 0.5
 
 #: Height of letters by that of a row, and of a row by that of the frame.
 _LETTERS, _ROW = 0.82, 1 / 42
