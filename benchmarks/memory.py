@@ -3,7 +3,7 @@
 Each length runs in a process of its own: the 472-frame sample, looped by ffmpeg. The last line is one JSON object;
 `growth` is the peak of the longest over that of the shortest.
 
-    python -m benchmarks.memory [--frames 4000 40000] [--video FILE]
+    python -m benchmarks.memory [--frames 4000 40000] [--video FILE] [--embedding] [--max-faces 1]
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def loop(video: Path, n_frames: int, folder: Path) -> Path:
     return looped
 
 
-def measure(video: Path, store: Path) -> dict[str, float]:
+def measure(video: Path, store: Path, *, embedding: bool, max_faces: int) -> dict[str, float]:
     """Detect in this process and say what it took."""
-    ds = fa.detect(video, store, progress=False)
+    ds = fa.detect(video, store, embedding=embedding, max_faces=max_faces, progress=False)
     own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return {"frames": int(ds["n_frames"].sum()), "peak_mb": own / 1024, "ffmpeg_peak_mb": children / 1024}
 
@@ -44,10 +44,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, nargs="+", default=[4000, 40000])
     parser.add_argument("--video", type=Path, default=None)
+    parser.add_argument("--embedding", action="store_true")
+    parser.add_argument("--max-faces", type=int, default=1)
     parser.add_argument("--measure", nargs=2, type=Path, metavar=("VIDEO", "STORE"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(*arguments.measure)))
+        print(json.dumps(measure(*arguments.measure, embedding=arguments.embedding, max_faces=arguments.max_faces)))
         return
     results = []
     with tempfile.TemporaryDirectory() as name:
@@ -55,6 +57,7 @@ def main() -> None:
         for n_frames in sorted(arguments.frames):
             video = loop(arguments.video or fa.datasets.sample_video("wolfgang"), n_frames, folder)
             command = [sys.executable, "-m", "benchmarks.memory", "--measure", video, folder / f"{n_frames}.zarr"]
+            command += ["--max-faces", str(arguments.max_faces), *(["--embedding"] if arguments.embedding else [])]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             results.append(json.loads(done.stdout.splitlines()[-1]))
             print(results[-1], flush=True)
