@@ -72,9 +72,9 @@ class FaceApiNet(nn.Module, ABC):
     def by_torch(self, faces: Tensor) -> Tensor:
         """Compute the outputs (n, n_output) of normalized pictures."""
 
-    @abstractmethod
-    def tflite(self) -> bytes:
-        """Write the same as a TFLite file, from normalized pictures (height, width, 3)."""
+    def tflite(self) -> bytes | None:
+        """Write the same as a TFLite file, from normalized pictures (height, width, 3); None if torch is faster."""
+        return None
 
     def outputs(self, faces: Tensor) -> Tensor:
         """Compute the outputs of pictures, by whatever the network was loaded for."""

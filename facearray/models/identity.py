@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import torch
@@ -15,7 +14,6 @@ from facearray.models.convolution import Conv2d, Linear
 from facearray.models.face_api import FaceApiNet
 from facearray.models.geometry import check_landmarks
 from facearray.models.tfjs import Places
-from facearray.models.tflite_writer import GraphWriter
 
 __all__ = ["INPUT_SIZE", "N_COMPONENTS", "IdentityNet", "identity_squares"]
 
@@ -130,6 +128,7 @@ class IdentityNet(FaceApiNet):
         for module in self.modules():
             if isinstance(module, _Convolution):
                 module.fold()
+        self.to(memory_format=torch.channels_last)
 
     def make_layers(self) -> None:
         """Make the layers, whose weights are filled in afterwards."""
@@ -160,23 +159,14 @@ class IdentityNet(FaceApiNet):
 
     def by_torch(self, faces: Tensor) -> Tensor:
         """Compute the descriptors (n, 128) of normalized pictures."""
-        # Another layout in memory means other roundings, and a batch of one face may have either.
-        x = faces.contiguous()
+        # A quarter faster than channel by channel. One layout in any case: another means other roundings.
+        x = faces.contiguous(memory_format=torch.channels_last)
         x = functional.relu(self.conv32_down(x))
         x = functional.max_pool2d(x, 3, 2)
         for unit in self.units.values():
             x = unit(x)
         descriptors: Tensor = self.fc(x.mean(dim=(2, 3)))
         return descriptors
-
-    def tflite(self) -> bytes:
-        """Write the same as a TFLite file, from normalized pictures (150, 150, 3)."""
-        graph = GraphWriter()
-        x = self.conv32_down.write(graph, graph.input(INPUT_SIZE, INPUT_SIZE, 3), relu=True)
-        x = graph.pool(x, 3, 2, largest=True)
-        for unit in self.units.values():
-            x = cast("_Residual | _Halving", unit).write(graph, x)
-        return graph.finish(graph.convolve(graph.mean(x), self.fc.weight.numpy()[:, :, None, None]))
 
     def forward(self, faces: Tensor) -> Tensor:
         """Return the embeddings, of unit norm."""
@@ -204,12 +194,6 @@ class _Convolution(nn.Module):
         y: Tensor = self.conv(x)
         return y
 
-    def write(self, graph: GraphWriter, x: int, *, relu: bool = False) -> int:
-        """Write it into a TFLite graph, once it is folded."""
-        conv, same = self.conv, self.conv.padding[0] != 0
-        bias: Tensor = conv.bias  # type: ignore[assignment]
-        return graph.convolve(x, conv.weight.numpy(), bias.numpy(), stride=conv.stride[0], same=same, relu=relu)
-
 
 class _Residual(nn.Module):
     """Two convolutions that are added to what comes in."""
@@ -220,10 +204,6 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.conv2(functional.relu(self.conv1(x))) + x)
-
-    def write(self, graph: GraphWriter, x: int) -> int:
-        """Write it into a TFLite graph."""
-        return graph.add(self.conv2.write(graph, self.conv1.write(graph, x, relu=True)), x, relu=True)
 
 
 class _Halving(nn.Module):
@@ -240,14 +220,6 @@ class _Halving(nn.Module):
         change = functional.pad(change, (0, lacking[1], 0, lacking[0]))
         same = functional.pad(same, (0, 0, 0, 0, 0, change.shape[1] - same.shape[1]))
         return functional.relu(same + change)
-
-    def write(self, graph: GraphWriter, x: int) -> int:
-        """Write it into a TFLite graph."""
-        change = self.conv2.write(graph, self.conv1.write(graph, x, relu=True))
-        same = graph.pool(x, 2, 2, largest=False)
-        (height, width, n_out), (full_height, full_width, n_in) = graph.size(change), graph.size(same)
-        change = graph.pad(change, full_height - height, full_width - width, 0)
-        return graph.add(graph.pad(same, 0, 0, n_out - n_in), change, relu=True)
 
 
 # Names and layouts of TensorFlow (height, width, in, out; in, out) and their places in torch.

@@ -55,7 +55,7 @@ class Runtime:
         return graph if self.kind == "torch" else CompiledGraph(graph, graph.input_shapes, self.device)
 
     def network(
-        self, by_torch: Callable[[Tensor], Tensor], shape: tuple[int, ...], write: Callable[[], bytes], name: str
+        self, by_torch: Callable[[Tensor], Tensor], shape: tuple[int, ...], write: Callable[[], bytes | None], name: str
     ) -> Callable[[Tensor], Tensor]:
         """Make a network of one that torch computes, from (n, channel, height, width) to (n, output).
 
@@ -66,7 +66,7 @@ class Runtime:
         shape
             Of what goes in, without the batch axis.
         write
-            Writes it as a TFLite file.
+            Writes it as a TFLite file; None if torch is faster than LiteRT on one.
         name
             What to call it in errors.
         """
@@ -75,7 +75,9 @@ class Runtime:
         if self.kind == "compiled":
             compiled = CompiledGraph(lambda x: (by_torch(x),), (shape,), self.device)
             return lambda pictures: compiled(pictures)[0]
-        graph = LiteRTGraph(write(), name)
+        if (data := write()) is None:
+            return by_torch
+        graph = LiteRTGraph(data, name)
 
         def network(pictures: Tensor) -> Tensor:
             return graph(pictures.permute(0, 2, 3, 1))[0].flatten(1)

@@ -49,28 +49,21 @@ class GraphWriter:
         bias: NDArray[np.float32] | None = None,
         *,
         stride: int = 1,
-        same: bool = True,
         depthwise: bool = False,
         relu: bool = False,
     ) -> int:
         """Convolve with a kernel of torch, (out, in, height, width), or (channel, 1, height, width) if ``depthwise``.
 
-        With ``same`` zeros are added around it, the odd one after; else there are none.
+        Zeros are added around it so that all places have a result, the odd one after.
         """
-        n_out, _, *kernel = weight.shape
+        n_out = len(weight)
         values = weight.transpose(1, 2, 3, 0) if depthwise else weight.transpose(0, 2, 3, 1)
         offset = np.zeros(n_out, np.float32) if bias is None else bias
-        options = {**_strides(stride), **_padding(same=same), **_activation(relu=relu)}
+        options = {**_strides(stride), "Padding": tflite.Padding.SAME, **_activation(relu=relu)}
         options |= {"DilationHFactor": 1, "DilationWFactor": 1} | ({"DepthMultiplier": 1} if depthwise else {})
         kind, table = ("DEPTHWISE_CONV_2D", "DepthwiseConv2DOptions") if depthwise else ("CONV_2D", "Conv2DOptions")
-        shape = (*self._size(x, kernel, stride, same=same), n_out)
+        shape = (*self._size(x, stride), n_out)
         return self._step(kind, (x, self._constant(values), self._constant(offset)), shape, table, options)
-
-    def pool(self, x: int, size: int, stride: int, *, largest: bool) -> int:
-        """Take the largest or the mean of windows that fit whole."""
-        options = {**_strides(stride), **_padding(same=False), "FilterHeight": size, "FilterWidth": size}
-        shape = (*self._size(x, (size, size), stride, same=False), self._shapes[x][3])
-        return self._step("MAX_POOL_2D" if largest else "AVERAGE_POOL_2D", (x,), shape, "Pool2DOptions", options)
 
     def add(self, x: int, y: int, *, relu: bool = False) -> int:
         """Add two tensors of one shape."""
@@ -79,14 +72,6 @@ class GraphWriter:
     def relu(self, x: int) -> int:
         """Take what is above 0."""
         return self._step("RELU", (x,), self._shapes[x][1:])
-
-    def pad(self, x: int, *after: int) -> int:
-        """Put zeros after each axis but the batch."""
-        if not any(after):
-            return x
-        widths = np.array([(0, 0), *((0, n) for n in after)], np.int32)
-        shape = tuple(have + n for have, n in zip(self._shapes[x][1:], after, strict=True))
-        return self._step("PAD", (x, self._constant(widths)), shape, "PadOptions")
 
     def mean(self, x: int) -> int:
         """Take the mean over height and width, which stay with a size of 1."""
@@ -160,17 +145,12 @@ class GraphWriter:
         self._steps.append((kind, operands, target, table, options or {}))
         return target
 
-    def _size(self, x: int, kernel: Sequence[int], stride: int, *, same: bool) -> list[int]:
-        sizes = self._shapes[x][1:3]
-        return [-(-(n if same else n - k + 1) // stride) for n, k in zip(sizes, kernel, strict=True)]
+    def _size(self, x: int, stride: int) -> list[int]:
+        return [-(-n // stride) for n in self._shapes[x][1:3]]
 
 
 def _strides(stride: int) -> dict[str, int]:
     return {"StrideH": stride, "StrideW": stride}
-
-
-def _padding(*, same: bool) -> dict[str, int]:
-    return {"Padding": tflite.Padding.SAME if same else tflite.Padding.VALID}
 
 
 def _activation(*, relu: bool) -> dict[str, int]:
