@@ -14,9 +14,13 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import imageio_ffmpeg
+import psutil
 
 import facearray as fa
 
@@ -34,9 +38,33 @@ def loop(video: Path, n_frames: int, folder: Path) -> Path:
 
 def measure(video: Path, store: Path, *, embedding: bool, max_faces: int) -> dict[str, float]:
     """Detect in this process and say what it took."""
-    ds = fa.detect(video, store, embedding=embedding, max_faces=max_faces, progress=False)
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return {"frames": int(ds["n_frames"].sum()), "peak_mb": own / 1024, "ffmpeg_peak_mb": children / 1024}
+    with watched_children() as peak:
+        ds = fa.detect(video, store, embedding=embedding, max_faces=max_faces, progress=False)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"frames": int(ds["n_frames"].sum()), "peak_mb": own, "ffmpeg_peak_mb": max(peak) / 2**20}
+
+
+@contextmanager
+def watched_children() -> Iterator[list[int]]:
+    """Note what the processes that this one starts take, in bytes.
+
+    The system's own maximum for children counts what this process had when it started them.
+    """
+    taken, end = [0], threading.Event()
+
+    def watch() -> None:
+        while not end.wait(0.05):
+            for child in psutil.Process().children():
+                with suppress(psutil.Error):
+                    taken.append(child.memory_info().rss if "ffmpeg" in child.name() else 0)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield taken
+    finally:
+        end.set()
+        watcher.join()
 
 
 def main() -> None:
