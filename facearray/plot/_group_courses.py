@@ -117,8 +117,8 @@ def _panel(courses: MeanCourses, i: int, title: str, ylabel: str) -> Any:
 
     elements = []
     for g, group in enumerate(courses.groups):
-        mean, low, high, n = (part[g, :, i] for part in (courses.mean, courses.low, courses.high, courses.n))
-        further = {"group": np.full(len(mean), group, dtype=object), "n": n}
+        mean, low, high = (part[g, :, i] for part in (courses.mean, courses.low, courses.high))
+        further = {"group": np.full(len(mean), group, dtype=object), "n": courses.n[g, :, i]}
         elements += band_and_line(title, "mean", courses.seconds, mean, (low, high), g, label=group, further=further)
     return look(
         hv.Overlay(elements),

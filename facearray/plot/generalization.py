@@ -151,7 +151,7 @@ def _edges(part: xr.Dataset, dim: str) -> NDArray[np.float64]:
         raise InputError(
             f"found windows that are not equally spaced along {dim!r}; expected all of a result, or a slice"
         )
-    return middles[0] + step * (np.arange(len(middles) + 1) - 0.5)
+    return np.asarray(middles[0] + step * (np.arange(len(middles) + 1) - 0.5))
 
 
 def _colour_label(part: xr.Dataset) -> str:
