@@ -64,11 +64,11 @@ picture = compare(holed.isel(frame=slice(180, 320)), holed.fex.interpolate(0.3).
 picture = compare(one, one.fex.baseline("first", seconds=1), ["AU06", "AU12"])
 
 # %%
-# Or the frames of a labelled period; with `scale="z"` in their standard deviations.
+# Or the frames of a labelled period; with `scale="percent"` in percent of their mean.
 
 period = pd.DataFrame({"video": ["wolfgang"], "start": [6.5], "end": [9.0], "label": ["rest"]})
 labelled = one.fex.annotate(period, name="phase")
-picture = labelled.fex.baseline("period", period={"phase": "rest"}, scale="z").fex.plot.timeseries(
+picture = labelled.fex.baseline("period", period={"phase": "rest"}, scale="percent").fex.plot.timeseries(
     "AU06,AU12", intervals="phase"
 )
 
