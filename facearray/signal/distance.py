@@ -161,7 +161,7 @@ def _distances(x: NDArray[np.float64], metric: str, standardize: bool) -> NDArra
 def _of_means(ds: xr.Dataset, features: str | Iterable[str], by: str, metric: str, standardize: bool) -> xr.Dataset:
     means = summarize(ds, ("mean",), by=by, features=features)["mean"]
     values = means.transpose("face", by, "feature").to_numpy().astype(np.float64)
-    refuse_features_without_values(means["feature"].to_numpy(), (~np.isnan(values)).any(axis=(0, 1)))
+    refuse_features_without_values(means["feature"].to_numpy(), np.asarray((~np.isnan(values)).any(axis=(0, 1))))
     found = np.stack([_distances(x, metric, standardize) for x in values])
     coords: dict[Any, Any] = {n: c.variable for n, c in means.coords.items() if set(c.dims) <= {by, "face"}}
     coords |= {
