@@ -77,6 +77,8 @@ class Drawing:
         (3, 3) of the head and the view.
     perspective
         Whether what is nearer is larger.
+    creases
+        (20, 2) intensities that make lines in the skin.
     """
 
     values: FaceValues
@@ -85,6 +87,7 @@ class Drawing:
     points: _Array
     rotation: _Array
     perspective: bool
+    creases: _Array
 
 
 def face(
@@ -223,11 +226,14 @@ def make_drawing(values: FaceValues, view: View, factor: float | None, model: Fa
         if model is not None:
             raise InputError("found model with landmarks, which are drawn as they are; leave it out")
         turned = rotation if values.rotation is None else rotation @ values.rotation
-        return Drawing(values, np.zeros_like(values.units), 1.0, values.landmarks, turned, perspective)
+        none = np.zeros_like(values.units)
+        return Drawing(values, none, 1.0, values.landmarks, turned, perspective, none)
     factor = 1.0 if factor is None else factor
     movement = np.clip(np.nan_to_num(values.units) * factor, 0.0, 1.0)
     moved = rig_points(movement, values.gaze, None if model is None else model.fields)
-    return Drawing(values, movement, factor, moved, rotation, perspective)
+    # a model knows nothing of lines
+    creases = movement if model is None else np.zeros_like(movement)
+    return Drawing(values, movement, factor, moved, rotation, perspective, creases)
 
 
 def draw(
@@ -248,8 +254,9 @@ def draw(
     left, bottom, right, top = BOUNDS
     seen = project(drawing.points, drawing.rotation, perspective=drawing.perspective)
     facing = normals(drawing.points) @ drawing.rotation[2]
-    pixels = render(drawing.points, drawing.rotation, drawing.movement, perspective=drawing.perspective, height=height)
-    elements = [look(hv.RGB(pixels, bounds=BOUNDS, kdims=["x", "y"], vdims=list("RGBA"), group="Surface"))]
+    pixels = render(drawing.points, drawing.rotation, drawing.creases, perspective=drawing.perspective, height=height)
+    surface = hv.RGB(pixels, bounds=BOUNDS, kdims=["x", "y"], vdims=list("RGBA"), group="Surface")
+    elements = [look(surface, mpl={"interpolation": "hanning"})]
     elements += _muscles(list(muscle_patches(seen, facing, drawing.values.units)), ways, drawing.values, clim, colorbar)
     if start is not None:
         elements += _arrows(project(start.points, drawing.rotation, perspective=drawing.perspective), seen, facing)

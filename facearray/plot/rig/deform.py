@@ -62,8 +62,8 @@ def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0), fields: Fields 
     -----
     Soft movements are sums: a vertex goes by the sum over action units and sides of intensity times field, where a
     field has the values of the table at the vertices that are pulled or held and is interpolated over the skin in
-    between. Then the lids turn about the eyeballs, lips that went through each other are put where they meet, and the
-    jaw turns last with what hangs on it.
+    between. Then the lids turn about the eyeballs, lids and lips that went through each other are put where they meet,
+    and the jaw turns last with what hangs on it.
     """
     values = np.asarray(intensities, np.float64)
     fields, leading = fields or table_fields(), values.shape[:-2]
@@ -72,7 +72,8 @@ def points(intensities: ArrayLike, gaze: ArrayLike = (0.0, 0.0), fields: Fields 
     irises = _irises(np.broadcast_to(np.asarray(gaze, np.float64), (*leading, 2)))
     for side, eye in enumerate(fields.eyes):
         _turn_lids(mesh, eye, values[..., side] @ fields.lids, irises[..., 5 * side, 1] - eye.centre[1])
-    _part_lips(mesh)
+        _keep_apart(mesh, eye.upper, eye.lower)
+    _keep_apart(mesh, list(LIPS.inner_upper[1:-1]), list(LIPS.inner_lower[1:-1]))
     _drop_jaw(mesh, values.mean(axis=-1) @ fields.jaw, fields.jaw_weight)
     return np.concatenate([mesh, irises], axis=-2)
 
@@ -250,9 +251,8 @@ def _on_eyeball(eye: _Lids, part: _Array) -> _Array:
     return np.stack([radius * np.sin(angle), radius * np.cos(angle)], axis=-1)
 
 
-def _part_lips(mesh: _Array) -> None:
-    """Put lips that went through each other where they meet."""
-    upper, lower = list(LIPS.inner_upper[1:-1]), list(LIPS.inner_lower[1:-1])
+def _keep_apart(mesh: _Array, upper: list[int], lower: list[int]) -> None:
+    """Put edges that went through each other where they meet."""
     crossed = mesh[..., lower, 1] > mesh[..., upper, 1]
     meet = (mesh[..., upper, 1:] + mesh[..., lower, 1:]) / 2
     for row in (upper, lower):

@@ -110,7 +110,7 @@ def test_points__lids_never_go_through_each_other_nor_do_lips():
     faces = points(np.random.default_rng(0).uniform(size=(50, len(NAMES), 2)))
     gap = faces[:, list(LIPS.inner_upper), 1] - faces[:, list(LIPS.inner_lower), 1]
     assert gap.min() > -1e-9
-    assert (faces[:, list(RIGHT_EYE.upper), 1] - faces[:, list(RIGHT_EYE.lower), 1]).min() > -0.12
+    assert (faces[:, list(RIGHT_EYE.upper), 1] - faces[:, list(RIGHT_EYE.lower), 1]).min() > -1e-9
 
 
 def test_points__the_jaw_is_rigid_and_the_skull_stays(rest, alone):
