@@ -26,6 +26,9 @@ import facearray as fa
 from facearray.detection.parallel import available_cpus
 from facearray.detection.video import probe
 
+QUICK = "--rounds 1 --frames 8"
+FIGURES = {"render_ratio": ">= 0.5", "frames_per_second": ">= 12.5", "cpu_ms": "", "peak_mb": "<= 600", "longer_mb": ""}
+
 KINDS = {"all": {}, "blur": {"blur_faces": True}}
 
 

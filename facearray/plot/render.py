@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
+from zarr.abc.store import Store as ZarrStore
 
 from facearray import schema
 from facearray._words import counted, some
@@ -26,6 +27,7 @@ from facearray.io.exporters.staging import staged_files
 from facearray.io.journal import Journal
 from facearray.io.location import StoreLike
 from facearray.io.reading import open_store
+from facearray.plot.overlay.clock import Clock
 from facearray.plot.overlay.encoder import Encoder, Sound, format_of
 from facearray.plot.overlay.hiding import Hiding
 from facearray.plot.overlay.rows import Row, bar_names, chosen_elements, has_boxes, row_of
@@ -108,8 +110,8 @@ def render(
     Parameters
     ----------
     ds
-        Detections, or the path, URL or object of a store with them. Of a store it is checked that the video is the file
-        that was read.
+        Detections, or the path, URL or object of a store with them. By the path or URL of a store it is checked that
+        the video is the file that was read.
     source
         Path or URL of the video.
     out
@@ -191,7 +193,8 @@ def render(
     data = ds if isinstance(ds, xr.Dataset) else open_store(ds, storage_options=storage_options)
     schema.validate(data)
     place = row_of(data, film, video)
-    if not isinstance(ds, xr.Dataset) and not other_file:
+    # nothing is beside a store object
+    if not isinstance(ds, xr.Dataset | ZarrStore) and not other_file:
         _check_fingerprint(data, Journal.beside(ds, storage_options=storage_options), place, film)
     one = data.isel(video=place)
     row = Row(one)
@@ -252,15 +255,12 @@ def _encode(video: Video, scene: Scene, encoder: Encoder, tell: Callable[[int], 
     """Draw and encode all frames of a video; return how many there are."""
     n_frames = 0
     batch_size = max(1, _BATCH_BYTES // (3 * video.width * video.height))
-    last, step = -math.inf, float(video.time_base)
+    clock = Clock(float(video.time_base))
     with prefetch(video.batches(batch_size), depth=_AHEAD) as batches:
         for frames, numbers, times in batches:
             for pixels, number, seconds in zip(frames, numbers.tolist(), times.tolist(), strict=True):
-                # Where times start anew, as in joined recordings, frames go on as far apart as before.
-                at = seconds if seconds > last else last + step
+                at = clock(seconds)
                 encoder.write(scene.draw(pixels, number, at), at)
-                step = at - last if n_frames else step
-                last = at
                 n_frames += 1
             tell(n_frames)
     return n_frames

@@ -74,11 +74,18 @@ class Face:
 
     @property
     def box(self) -> NDArray[np.float64] | None:
-        """Left, top, right and bottom edge of the face; of its points where it has no box, None where neither is."""
+        """Left, top, right and bottom edge of the box; None where there is none."""
         names = ("FaceRectX", "FaceRectY", "FaceRectWidth", "FaceRectHeight")
         left, top, width, height = (self.values.get(name, np.nan) for name in names)
-        if np.isfinite([left, top, width, height]).all():
-            return np.array([left, top, left + width, top + height])
+        if not np.isfinite([left, top, width, height]).all():
+            return None
+        return np.array([left, top, left + width, top + height])
+
+    @property
+    def place(self) -> NDArray[np.float64] | None:
+        """Edges of the box or, where there is none, of the points; None where neither is."""
+        if (box := self.box) is not None:
+            return box
         if self.points is None or not np.isfinite(self.points[:, :2]).all(axis=1).any():
             return None
         xy = self.points[:, :2]
@@ -86,9 +93,9 @@ class Face:
 
     @property
     def extent(self) -> float:
-        """Mean of the width and height of the box; 0 where there is none."""
-        box = self.box
-        return 0.0 if box is None else float(box[2] - box[0] + box[3] - box[1]) / 2
+        """Mean of its width and height; 0 where it is not known."""
+        place = self.place
+        return 0.0 if place is None else float(place[2] - place[0] + place[3] - place[1]) / 2
 
     def angles(self, *names: str) -> NDArray[np.float64]:
         """Features in radians."""
@@ -232,8 +239,8 @@ def _thickness(canvas: Canvas) -> int:
 def _middle(face: Face) -> NDArray[np.float64] | None:
     if face.points is not None and np.isfinite(face.points[:, :2]).all():
         return np.asarray(face.points[:, :2].mean(axis=0), np.float64)
-    box = face.box
-    return None if box is None else np.asarray((box[:2] + box[2:]) / 2)
+    place = face.place
+    return None if place is None else np.asarray((place[:2] + place[2:]) / 2)
 
 
 def _eyes(face: Face) -> NDArray[np.float64] | None:
@@ -241,8 +248,8 @@ def _eyes(face: Face) -> NDArray[np.float64] | None:
     groups: Sequence[Sequence[int]] | None = None if face.points is None else EYES.get(len(face.points))
     if face.points is not None and groups is not None:
         return np.array([face.points[list(group), :2].mean(axis=0) for group in groups], np.float64)
-    box = face.box
-    if box is None:
+    place = face.place
+    if place is None:
         return None
-    width, height = box[2:] - box[:2]
-    return np.asarray(box[:2] + np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.4 * height]]))
+    width, height = place[2:] - place[:2]
+    return np.asarray(place[:2] + np.array([[0.3 * width, 0.4 * height], [0.7 * width, 0.4 * height]]))

@@ -9,17 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["EYES", "IRISES", "Joints", "joints"]
+from facearray.models.geometry import canonical_mesh
+from facearray.plot.rig.mesh import BROW, LIPS, RIGHT_EYE, mirrored
 
-#: Closed lines along the edges of the mesh: eyes, brows, outer and inner edge of the lips.
-_MESH_CONTOURS = (
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
-    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
-    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
-    (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185),
-    (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191),
-)
+__all__ = ["EYES", "IRISES", "Joints", "joints", "mesh_contours"]
 
 # of 68 points, as iBUG numbers them: from one to another along the jaw, brows, nose; around eyes and lips
 _OPEN_68 = (range(17), range(17, 22), range(22, 27), range(27, 31), range(31, 36))
@@ -66,13 +59,24 @@ def joints(n_landmarks: int) -> Joints | None:
         return Joints(np.empty((0, 2), np.intp), np.concatenate(lines))
     if n_landmarks not in (468, 478):
         return None
-    from facearray.models.geometry import canonical_mesh
-
     triangles = canonical_mesh().triangles
     edges = np.sort(np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]]), axis=1)
     net, count = np.unique(edges, axis=0, return_counts=True)
     # the edge of the face is where a line belongs to one triangle only
-    return Joints(net, np.concatenate([net[count == 1], *map(_around, _MESH_CONTOURS)]))
+    return Joints(net, np.concatenate([net[count == 1], *map(_around, mesh_contours())]))
+
+
+def mesh_contours() -> list[tuple[int, ...]]:
+    """Vertices around the eyes, the brows, the red of the lips and where the lips meet.
+
+    Raises
+    ------
+    AssetError
+        As for `joints`.
+    """
+    lips = (*LIPS.outer_upper, *LIPS.outer_lower[-2:0:-1])
+    sides = (RIGHT_EYE.opening, BROW)
+    return [*sides, *map(mirrored, sides), lips, LIPS.opening]
 
 
 def _along(points: Sequence[int]) -> NDArray[np.intp]:

@@ -129,6 +129,10 @@ def bar_names(ds: xr.Dataset, group: str) -> list[str]:
     return [name for name, found in zip(names, ds["group"].to_numpy(), strict=True) if found == group]
 
 
+#: Frames a second of a video of which nothing says it.
+_USUAL_FPS = 25.0
+
+
 @dataclass(frozen=True, slots=True)
 class _Block:
     """Values of some frames that follow one another."""
@@ -219,9 +223,15 @@ class Row:
         return Sightings(self.number, self._seconds(), edges[at], lost[at])
 
     def _seconds(self) -> NDArray[np.float64]:
+        """Return the times of the frames; where they start anew, as in joined recordings, they go on."""
+        fps = float(self._one["fps"])
+        even = self.number / (fps if fps > 0 else _USUAL_FPS)
         seconds = self._one["timestamp"].to_numpy()[self._position].astype(np.float64)
-        fps = float(self._one["fps"]) if "fps" in self._one.coords else np.nan
-        return np.where(np.isfinite(seconds), seconds, self.number / (fps if fps > 0 else 25.0))
+        if not len(seconds) or not np.isfinite(seconds).all():
+            return even
+        steps = np.diff(seconds)
+        steps = np.where(steps > 0, steps, np.diff(even))
+        return seconds[0] + np.concatenate([[0.0], np.cumsum(steps)])
 
     def _read(self, start: int) -> _Block:
         part = self._one.isel(frame=slice(start, start + schema.FRAMES_PER_CHUNK))

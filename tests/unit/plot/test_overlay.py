@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facearray.plot.overlay.canvas import Canvas
+from facearray.plot.overlay.clock import Clock
 from facearray.plot.overlay.face import gaze_on_screen, head_axes
 from facearray.plot.overlay.hiding import DRIFT, GROW, Hiding, Sightings, blur, blur_all
-from facearray.plot.overlay.mesh import _MESH_CONTOURS, joints
+from facearray.plot.overlay.mesh import joints, mesh_contours
 from facearray.plot.overlay.panel import Bars, place_panels
 
 
@@ -105,6 +106,16 @@ def test_hiding__no_frame_near_a_sighting_leaks_it(seen, step, hold):
                 assert ((left <= x0) & (top <= y0) & (right >= x1) & (bottom >= y1)).any()
 
 
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=30))
+def test_clock__times_increase_and_are_those_of_the_source_as_long_as_they_do(ticks):
+    clock = Clock(0.01)
+    times = [clock(tick / 10) for tick in ticks]
+    assert (np.diff(times) > 0).all()
+    n = next((i for i in range(1, len(ticks)) if ticks[i] <= ticks[i - 1]), len(ticks))
+    np.testing.assert_array_equal(times[:n], np.array(ticks[:n]) / 10)
+
+
 def test_blur__patches_have_the_mean_of_what_was_there():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -137,7 +148,7 @@ def test_joints__contours_are_edges_of_the_mesh(asset):
     mesh = joints(478)
     edges = {tuple(edge) for edge in mesh.net.tolist()}
     assert len(edges) == len(mesh.net) == 1365
-    for loop in _MESH_CONTOURS:
+    for loop in mesh_contours():
         for pair in zip(loop, loop[1:] + loop[:1], strict=True):
             assert tuple(sorted(pair)) in edges
     # once around the face, through the top of the forehead and the chin

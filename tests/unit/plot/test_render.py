@@ -339,6 +339,35 @@ def test_times_and_sound__are_those_of_the_source(detections, tmp_path, name, op
         assert found[2] == before[2]
 
 
+def test_times__that_start_anew_go_on(detections, tmp_path):
+    """Two recordings in one transport stream, as recorders join them."""
+    part = make_film(tmp_path / "part.ts", "-c:v", "libx264", "-bf", "0", sound=None)
+    film = tmp_path / "film.ts"
+    film.write_bytes(2 * part.read_bytes())
+    from facearray.detection.video import open_video
+
+    with open_video(film) as video:
+        wanted = np.concatenate([times for _, _, times in video.batches(50)])
+    boxes = still(n=len(wanted))
+    boxes[4:12] = np.nan
+    ds = detections(boxes, path=film)
+    ds["timestamp"].values[0] = wanted
+    done = render(ds, film, tmp_path / "o.mp4", blur_faces=True, hold=0.1, draw="none", progress=False)
+    np.testing.assert_allclose(np.diff(decoded(tmp_path / "o.mp4")[1]), 0.04, atol=1e-6)
+    assert (np.diff(wanted) < 0).any()
+    assert done.n_frames == len(wanted)
+    # of 8 frames without the face, 2 at either end are within the hold
+    assert done.n_hidden_whole == 4
+
+
+def test_boxes__are_not_made_of_points(detections, film):
+    boxes = still()
+    ds = detections(boxes, path=film, landmarks=np.full((N, 1, 5, 3), 120, np.float32))
+    ds["features"].values[:] = np.nan
+    frames = drawn(ds, film, draw="boxes", mesh_only=False)
+    assert not is_colour(frames, COLOURS[0]).any()
+
+
 def test_sound__left_out_on_demand(detections, film, tmp_path):
     render(detections(still(), path=film), film, tmp_path / "o.mp4", audio=False, progress=False)
     assert sound_of(tmp_path / "o.mp4") is None
