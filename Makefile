@@ -57,8 +57,10 @@ assets: venv
 demo: venv
 	@$(BIN)/facearray demo --output build/demo
 
+# The study's files, where they are beside the checkout; else they are fetched. VIDEOS=1 begins with the clips themselves.
 example: venv
-	@$(BIN)/python examples/good_bad_news.py
+	@if [ -z "$${FACEARRAY_ASSETS:-}" ] && [ -d ../shared/data/good_bad_news ]; then export FACEARRAY_ASSETS=../shared/data; fi; \
+	$(BIN)/python examples/good_bad_news.py $(if $(VIDEOS),--videos)
 	@echo "build/examples/good_bad_news"
 
 test: assets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import re
@@ -20,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from statsmodels.stats.multitest import multipletests
 
 import facearray as fa
+from facearray.testing import FakeDetector
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -209,7 +211,7 @@ def shifted(courses) -> np.ndarray:
     """Correlations (draw, video, video) of happiness that is shifted within each clip by any number of steps."""
     rng, drawn = np.random.default_rng(2), []
     series = [courses[video].dropna().to_numpy() for video in courses]
-    for _ in range(400):
+    for _ in range(200):
         rolled = [pd.Series(np.roll(x, rng.integers(1, len(x)))) for x in series]
         drawn.append(pd.concat(rolled, axis=1).corr().to_numpy())
     return np.stack(drawn)
@@ -227,7 +229,7 @@ def test_similar(example, correlations, shifted):
     p_mean = (np.abs(null) >= abs(mean)).mean()
     p = (np.abs(shifted) >= np.abs(r)).mean(axis=0)[UPPER]
     found = example["pairs"].p.to_numpy()[UPPER]
-    # of 400 and 1000 draws, with and without a smallest shift
+    # of 200 and 1000 draws, with and without a smallest shift
     assert np.corrcoef(found, p)[0, 1] > 0.98
     assert np.abs(found - p).mean() < 0.05
     assert (found <= 0.05).sum() == pytest.approx((p <= 0.05).sum(), abs=6)
@@ -292,3 +294,27 @@ def test_original__no_pair_is_beyond_the_largest_of_all_pairs(correlations, shif
 def test_pictures(example):
     names = sorted(path.name for path in example["FOLDER"].iterdir())
     assert names == sorted(re.findall(r'FOLDER / "([\w.]+)"\)', SCRIPT.read_text(encoding="utf-8")))
+
+
+def test_videos__are_detected_once_joined_and_counted(make_video, tmp_path, monkeypatch, capsys):
+    """With ``--videos`` the example begins with the clips, here two of 20 frames and a detector that needs no files."""
+    seen = []
+
+    class Detector(FakeDetector):
+        def __call__(self, frames):
+            seen.append(len(frames))
+            return super().__call__(frames)
+
+    paths = [make_video("001.mp4", 20), make_video("011.mp4", 20)]
+    monkeypatch.setattr(fa.datasets, "good_bad_news", {"videos": (paths, None)}.get)
+    monkeypatch.setattr(fa, "detect", functools.partial(fa.detect, detector=Detector()))
+    monkeypatch.setattr("sys.argv", [str(SCRIPT), "--videos"])
+    monkeypatch.setenv("FACEARRAY_ASSETS", str(SHARED))
+    monkeypatch.setenv("EXAMPLES_FOLDER", str(tmp_path))
+    beginning, _, _ = SCRIPT.read_text(encoding="utf-8").partition("# %%\n# A row a frame")
+    for _ in range(2):
+        exec(compile(beginning, str(SCRIPT), "exec"), {})
+        text = capsys.readouterr().out
+        assert "2 videos, 20 frames, 10.00 a video on average" in text
+        assert re.search(r"badNews +1\ngoodNews +1", text)
+        assert sum(seen) == 20
