@@ -63,3 +63,5 @@ print(peak[["mean", "ci_low", "ci_high"]].to_dataframe()[["mean", "ci_low", "ci_
 tested = ds.fex.event_test(events, "told", permutations=999, **window)
 print(tested.fex.clusters().round(3).to_string(index=False))
 print(fa.stats.describe(tested))
+
+picture = fa.plot.over_time(tested)

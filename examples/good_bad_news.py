@@ -28,6 +28,13 @@ VIDEOS = "--videos" in sys.argv
 FOLDER = Path(os.environ.get("EXAMPLES_FOLDER", "build/examples")) / "good_bad_news"
 FOLDER.mkdir(parents=True, exist_ok=True)
 
+
+def keep(picture, name):
+    """Write a picture into the folder, and hand it back."""
+    fa.plot.save(picture, FOLDER / name)
+    return picture
+
+
 # %%
 # The recordings
 # --------------
@@ -76,8 +83,9 @@ by_video = ds.fex.summarize(("mean", "std", "min", "max"), by="video")
 table = by_video.fex.to_dataframe().set_index("video")
 print(table[["condition", "mean_AU12", "std_AU12", "min_AU12", "max_AU12"]].head().round(3).to_string())
 
-picture = by_video.fex.plot.bars(features="aus", video="001.mp4", title="001.mp4", ylabel="mean intensity")
-fa.plot.save(picture, FOLDER / "video_001.png")
+picture = keep(
+    by_video.fex.plot.bars(features="aus", video="001.mp4", title="001.mp4", ylabel="mean intensity"), "video_001.png"
+)
 
 # %%
 # Conditions
@@ -90,8 +98,10 @@ three = ["AU06", "AU12", "AU25"]
 columns = [f"{statistic}_{au}" for au in three for statistic in ("mean", "sem")]
 print(summary.fex.to_dataframe().set_index("condition")[columns].round(3).to_string())
 
-picture = summary.fex.plot.bars(features=three, group="condition", error="sem", hline=0.5, ylabel="mean ± SEM")
-fa.plot.save(picture, FOLDER / "au_diffs.pdf")
+picture = keep(
+    summary.fex.plot.bars(features=three, group="condition", error="sem", hline=0.5, ylabel="mean ± SEM"),
+    "au_diffs.pdf",
+)
 
 # %%
 # Good against bad news, every action unit
@@ -106,14 +116,13 @@ fits = {
 }
 effects = pd.DataFrame({name: fits["holm"][name].to_series() for name in ("beta", "se", "t", "p")})
 effects = effects.assign(**{name: fit.p_adjusted.to_series() for name, fit in fits.items()})
-print(effects.to_string(float_format="{:.3g}".format))
+print(effects.to_string(float_format="{:.2g}".format))
 
 # %%
 # Dark bars: significant at .01 after Bonferroni's correction.
 
 result = ds.fex.regress("condition", y="aus", contrasts=contrasts, correction="bonferroni")
-picture = result.fex.plot.coefficients(alpha=0.01, error="se", ylabel="beta ± SE")
-fa.plot.save(picture, FOLDER / "regression.pdf")
+picture = keep(result.fex.plot.coefficients(alpha=0.01, error="se", ylabel="beta ± SE"), "regression.pdf")
 
 # %%
 # How many that are, by each correction:
@@ -144,8 +153,7 @@ scores = {
 }
 print(pd.DataFrame({name: values.to_series() for name, values in scores.items()}).round(3).to_string())
 
-picture = decoded.plot()
-fa.plot.save(picture, FOLDER / "decoding.pdf")
+picture = keep(decoded.plot(), "decoding.pdf")
 
 # %%
 # A classifier for use elsewhere is the one that was fitted to all videos: ``decoded.model["AUs"]``, or
@@ -170,8 +178,7 @@ print(pd.Series(agreeing, name="of 20 signs").to_string())
 shares = {name: (values / np.abs(values).max()).to_series() for name, values in signs.items()}
 shares["difference of means"] = (difference / np.abs(difference).max()).to_series()
 shares = pd.DataFrame(shares).rename_axis(columns="kind").T.stack().to_xarray().rename("share of the largest")
-picture = fa.plot.bars(shares, group="kind", title="AUs")
-fa.plot.save(picture, FOLDER / "weights_and_pattern.png")
+picture = keep(fa.plot.bars(shares, group="kind", title="AUs"), "weights_and_pattern.png")
 
 # %%
 # Which clips move alike
@@ -180,8 +187,7 @@ fa.plot.save(picture, FOLDER / "weights_and_pattern.png")
 # next to each other; the axes say of which condition they are.
 
 pairs = ds.fex.isc("happiness", null="circular_shift")
-picture = pairs.fex.plot.isc(label="condition", linkage="complete", title="happiness")
-fa.plot.save(picture, FOLDER / "isc.pdf")
+picture = keep(pairs.fex.plot.isc(label="condition", linkage="complete", title="happiness"), "isc.pdf")
 print(fa.stats.describe(pairs))
 
 # %%
@@ -193,8 +199,9 @@ alike = pairs.fex.isc_difference("condition")
 print(alike[["difference", "p"]].to_dataframe()[["difference", "p"]].round(3).to_string())
 
 ordered = pairs.sortby("condition").sortby("condition_other")
-picture = ordered.fex.plot.isc(label="condition", linkage=None, title="happiness, by condition")
-fa.plot.save(picture, FOLDER / "isc_by_condition.png")
+picture = keep(
+    ordered.fex.plot.isc(label="condition", linkage=None, title="happiness, by condition"), "isc_by_condition.png"
+)
 
 # %%
 # What the original tutorial did differently

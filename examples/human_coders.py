@@ -43,6 +43,8 @@ print(found[columns].to_dataframe()[columns].round(2).to_string())
 between = found.kappa_raters.sel(rater="ann", rater_other="bob").to_dataframe()
 print(between[["kappa_raters"]].round(2).to_string())
 
+picture = fa.plot.bars(found.kappa, group="rater", ylabel="kappa of detector and coder")
+
 # %%
 # Which threshold agrees best with Ann is a choice made on these videos; report it on others.
 

@@ -23,6 +23,8 @@ coded = ds.fex.aus.sel(feature=["AU06", "AU12", "AU25"])
 own = fa.models.AUMap.fit(ds, coded, groups="video", n_components=10, cv=5)
 print(own.scores[["r", "r_within", "mae"]].to_dataframe().round(2).to_string())
 
+picture = fa.plot.bars(own.scores.r, title="clips that were left out", ylabel="r")
+
 # %%
 # The package's table, which was fitted to nothing, on the same frames:
 

@@ -6,6 +6,7 @@ Signals of other instruments have rates and clocks of their own. They become a c
 are brought to their times. The skin conductance is made up here: it rises two seconds after each smile.
 """
 
+import holoviews as hv
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -66,6 +67,7 @@ steps = np.arange(-5 * RATE, 5 * RATE + 1)
 r = [
     np.corrcoef(np.roll(face, k)[abs(k) : -abs(k) or None], conductance[abs(k) : -abs(k) or None])[0, 1] for k in steps
 ]
+picture = hv.Curve((steps / RATE, r), "lag of the skin (s)", "r")
 print(f"strongest at {steps[np.argmax(r)] / RATE:.2f} s, r = {max(r):.2f}")
 
 # %%

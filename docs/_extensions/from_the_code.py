@@ -89,10 +89,10 @@ def _measures(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
 
 
 def _models(_: list[str]) -> tuple[list[str], Iterator[list[str]]]:
-    return ["file", "what", "MB", "licence"], (
-        [f"`{asset.name}`", asset.origin, f"{asset.size / 1e6:.2f}", asset.licence]
+    return ["what", "licence", "MB", "file"], (
+        [asset.origin, asset.licence, f"{asset.size / 1e6:.2f}", f"`{asset.name}`"]
         for asset in ASSETS.values()
-        if asset.kind == "model"
+        if asset.kind == "model" and not asset.name.endswith(".json")
     )
 
 
