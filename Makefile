@@ -25,7 +25,7 @@ help:
 	@echo "make docs       the documentation in build/docs"
 	@echo "make bench      the benchmarks, into docs/benchmarks.json and .md (an hour; bench-quick: whether they run)"
 	@echo "make bench-gate a few ratios that no change may let grow, in seconds"
-	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md, isc.md and time_resolved.md (hours)"
+	@echo "make calibrate  false-positive rates and power of the tests, the tables of docs/statistics.md, isc.md, time_resolved.md and signal_analysis.md (hours)"
 	@echo "make coverage   the tests, with the share of lines and branches that they reach (95 % at least)"
 	@echo "make dist       wheel and source distribution in build/dist"
 	@echo "make check-dist the same, installed into a fresh environment, where the README is followed"
@@ -108,6 +108,7 @@ calibrate: venv
 	@$(BIN)/python tests/unit/stats/test_calibration.py
 	@$(BIN)/python tests/unit/stats/test_isc_calibration.py
 	@$(BIN)/python tests/unit/stats/test_time_resolved_calibration.py
+	@PYTHONPATH=tests $(BIN)/python tests/unit/signal/test_synchrony_calibration.py
 
 coverage: assets
 	@$(BIN)/pytest $(WORKERS) -q -m "not slow and not browser" --cov --cov-report=term --cov-report=html:build/coverage

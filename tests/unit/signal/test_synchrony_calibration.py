@@ -1,7 +1,7 @@
 """False-positive rates of every p value of synchrony, on dyads of AR(1) series without anything in common.
 
-The test uses few studies; the slow one, and ``python tests/unit/signal/test_synchrony_calibration.py``, which prints
-the table of docs/signal_analysis.md, two thousand dyads.
+The test uses few studies; the slow one, and ``make calibrate``, which prints the table of docs/signal_analysis.md, two
+thousand dyads.
 """
 
 from __future__ import annotations
