@@ -96,7 +96,8 @@ def _frames(pictures: Sequence[Any]) -> list[_Picture]:
     renderer = hv.Store.renderers["matplotlib"].instance(dpi=_DPI)
     plot = renderer.get_plot(hv.HoloMap(dict(enumerate(pictures)), kdims="frame"))
     plot.state.set_dpi(_DPI)
-    canvas, frames = FigureCanvasAgg(plot.state), []
+    canvas: Any = FigureCanvasAgg(plot.state)
+    frames = []
     for i in range(len(pictures)):
         plot.update(i)
         canvas.draw()
