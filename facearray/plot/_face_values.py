@@ -221,7 +221,7 @@ def _landmarks(given: Any) -> FaceValues | None:
     if isinstance(given, xr.DataArray):
         if "landmark" not in given.dims or "axis" not in given.dims:
             return None
-        points = _squeezed(given, ("landmark", "axis")).transpose("landmark", "axis").to_numpy()
+        points = _in_order(_squeezed(given, ("landmark", "axis"))).transpose("landmark", "axis").to_numpy()
     elif isinstance(given, np.ndarray) and given.ndim == 2:
         points = given
     else:
@@ -238,6 +238,16 @@ def _landmarks(given: Any) -> FaceValues | None:
     scale = np.linalg.norm(fit[0, :3, 0])
     rotation = (fit[0, :3, :3] / scale).T
     return FaceValues(np.full((len(_UNITS), 2), np.nan), np.zeros(2), landmarks=mesh[0], rotation=rotation, name="")
+
+
+def _in_order(given: xr.DataArray) -> xr.DataArray:
+    """Put labelled axes in the order x, y, z."""
+    if "axis" not in given.coords:
+        return given
+    axes = [str(axis) for axis in given["axis"].to_numpy().tolist()]
+    if sorted(axes) != ["x", "y", "z"]:
+        raise InputError(f"found the axes {', '.join(axes)}; expected x, y and z")
+    return given.isel(axis=[axes.index(axis) for axis in "xyz"])
 
 
 def _squeezed(given: xr.DataArray, wanted: tuple[str, ...]) -> xr.DataArray:
@@ -311,9 +321,8 @@ def _of_named(pairs: dict[str, float], differences: bool, name: str) -> FaceValu
             "by 100"
         )
     if shapes:
-        units = _units_of_shapes(shapes)
+        units = _units_of_shapes(shapes, signed=signed)
         gaze = np.where(np.isfinite(gaze), gaze, gaze_of_shapes(shapes))
-        name = "intensity" if not signed else name
     else:
         units = _units(pairs)
     return FaceValues(units, np.nan_to_num(gaze), signed, name=name)
@@ -337,20 +346,22 @@ def _units(pairs: Mapping[str, float]) -> _Array:
     return units
 
 
-def _units_of_shapes(shapes: Mapping[str, float]) -> _Array:
-    units = np.zeros((len(_UNITS), len(SIDES)))
+def _units_of_shapes(shapes: Mapping[str, float], *, signed: bool) -> _Array:
+    """Sum what stands for an action unit; NaN where nothing that has a value does."""
+    units = np.full((len(_UNITS), len(SIDES)), np.nan)
     for shape, value in shapes.items():
-        for unit, side, weight in SHAPES.get(shape, ()):
-            units[_UNITS.index(unit), side] += weight * np.nan_to_num(value)
+        for unit, side, weight in SHAPES.get(shape, ()) if np.isfinite(value) else ():
+            place = _UNITS.index(unit), side
+            units[place] = np.nan_to_num(units[place]) + weight * value
     left_out = {f: value for f, value in shapes.items() if not SHAPES.get(f) and "eyeLook" not in f and f != "_neutral"}
     noticed = {f: value for f, value in left_out.items() if abs(value) > _NOTICED}
     if noticed:
         warnings.warn(
             f"found {some(f'{f} {value:.2f}' for f, value in noticed.items())}, which stand for no action unit of "
             "the face; the rest is drawn",
-            stacklevel=4,
+            stacklevel=5,
         )
-    return np.minimum(units, 1.0)
+    return units if signed else np.minimum(units, 1.0)
 
 
 def _gaze(gaze: Any) -> _Array:

@@ -125,7 +125,8 @@ def face(
           that have either sign are differences: see Notes.
         - ``"neutral"``: the face at rest.
 
-        Dims of size 1 do not matter. ``gaze_pitch`` and ``gaze_yaw`` turn the eyes if they are there.
+        Dims of size 1 do not matter. ``gaze_pitch`` and ``gaze_yaw`` turn the eyes if they are there; further features
+        of a Dataset or DataArray are left out.
     muscles
         How the muscles of the action units show their values: ``"heatmap"`` fills them, ``"outline"`` draws their
         outlines, None leaves them out. A mapping chooses some, by action unit, muscle or ``"all"``, and a way or one
@@ -269,7 +270,7 @@ def draw(
         xaxis=None,
         yaxis=None,
         show_legend=False,
-        bokeh={"data_aspect": 1, "tools": ["hover"]},
+        bokeh={"data_aspect": 1},
         mpl={"aspect": "equal", "show_frame": False},
     )
 

@@ -118,6 +118,8 @@ def test_face__blendshapes_move_the_action_unit_that_they_stand_for():
         assert named["AU01"] == [0.3, 0.3]
         # down, and to the subject's left, which is the image's right
         np.testing.assert_allclose(found.gaze, [30.0, 15.0])
+        # nothing stands for AU11
+        assert np.isnan(named["AU11"]).all()
 
 
 def test_face__blendshapes_without_an_action_unit_are_named():
@@ -137,6 +139,8 @@ def test_face__landmarks_are_drawn_as_they_are():
     np.testing.assert_allclose(seen - seen[0], (expected - expected[0]) * ratio, atol=1e-9)
     labelled = xr.DataArray(pixels[None], dims=("face", "landmark", "axis"))
     np.testing.assert_allclose(face_values(labelled).landmarks, lay_on_canonical(pixels[None])[0][0])
+    turned = labelled.assign_coords(axis=["x", "y", "z"]).isel(axis=[2, 0, 1])
+    np.testing.assert_array_equal(face_values(turned).landmarks, face_values(labelled).landmarks)
 
 
 def test_face__gaze_moves_the_irises_only():
