@@ -354,8 +354,6 @@ def _muscles(
         kind = hv.Contours if way == "outline" else hv.Polygons
         shapes = kind(data, ["x", "y"], ["value", "unit", "muscle", "side"], group="Muscles")
         cmap = _colours(signed=values.signed) if way in WAYS else [way, way]
-        # one bar for all that are coloured by their value
-        bar = colorbar and way in WAYS and not any(element.opts.get().kwargs.get("colorbar") for element in elements)
         line = {"line_width": 2.5} if way == "outline" else {"line_width": 0.4}
         fill = {"line_color": _LINE, "line_alpha": 0.4, "fill_alpha": 0.72}, {"edgecolor": _LINE, "alpha": 0.72}
         elements.append(
@@ -363,16 +361,17 @@ def _muscles(
                 shapes,
                 color="value",
                 clim=limits,
-                colorbar=bar,
+                # one bar for all that are coloured by their value
+                colorbar=colorbar and way == next((name for name in by_way if name in WAYS), None),
+                clabel=values.name,
                 cmap=cmap,
                 **line,
                 bokeh={
                     **(fill[0] if way != "outline" else {}),
                     "tools": ["hover"],
                     "hover_tooltips": [("", "@muscle, @side"), ("@unit", "@value{0.000}")],
-                    "colorbar_opts": {"title": values.name},
                 },
-                mpl={**(fill[1] if way != "outline" else {}), "clabel": values.name},
+                mpl=fill[1] if way != "outline" else {},
             )
         )
     return elements

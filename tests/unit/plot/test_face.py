@@ -191,6 +191,18 @@ def test_face__muscles_are_chosen_by_name():
     assert [type(element).__name__ for element in only if element.group == "Muscles"].count("Contours") == 1
 
 
+def test_face__one_colour_bar_says_what_the_colours_mean():
+    picture = fa.plot.face(
+        {"AU12": 1.0, "AU04": 0.5, "AU26": 1.0}, muscles={"all": "heatmap", "AU04": "outline", "AU26": "red"}
+    )
+    kinds = [element for element in picture if element.group == "Muscles"]
+    assert len(kinds) == 3
+    for backend in ("bokeh", "matplotlib"):
+        options = [hv.Store.lookup_options(backend, element, "plot").kwargs for element in kinds]
+        assert [bool(each.get("colorbar")) for each in options].count(True) == 1
+        assert {each["clabel"] for each in options} == {"intensity"}
+
+
 def test_face__colours_of_intensities_end_at_1_and_of_differences_at_the_largest():
     assert colour_limits(face_values({"AU12": 0.2})) == (0.0, 1.0)
     assert colour_limits(face_values({"AU12": 0.2, "AU04": -0.3})) == (-0.3, 0.3)
