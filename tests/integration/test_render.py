@@ -127,20 +127,17 @@ def test_render__files_of_other_tools_have_no_fingerprint_of_the_video(make_vide
     assert json.loads(result.stdout)["n_drawn"] == 20
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+def test_render__wrong_usage_exits_2(study, tmp_path):
+    video, store = study
+    for arguments, message in (
         (("--draw", "boxes,mash"), "unknown element 'mash' (did you mean 'mesh'?)"),
         (("--hold", "1"), "found hold=1.0 without blur_faces"),
         (("--face", "3"), "unknown face '3'; known: 0"),
         (("--label", "b.mkv"), "unknown label 'b.mkv'"),
         (("--face", "x"), "not a valid integer"),
-    ],
-)
-def test_render__wrong_usage_exits_2(study, tmp_path, arguments, message):
-    video, store = study
-    result = call("render", video, store, "-o", tmp_path / "o.mp4", *arguments)
-    assert (result.exit_code, message in result.stderr) == (2, True)
+    ):
+        result = call("render", video, store, "-o", tmp_path / "o.mp4", *arguments)
+        assert (result.exit_code, message in result.stderr) == (2, True)
     assert not list(tmp_path.glob("*.mp4*"))
 
 

@@ -231,7 +231,7 @@ class Row:
             return even
         steps = np.diff(seconds)
         steps = np.where(steps > 0, steps, np.diff(even))
-        return seconds[0] + np.concatenate([[0.0], np.cumsum(steps)])
+        return np.concatenate([seconds[:1], seconds[0] + np.cumsum(steps)])
 
     def _read(self, start: int) -> _Block:
         part = self._one.isel(frame=slice(start, start + schema.FRAMES_PER_CHUNK))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -109,9 +110,14 @@ def detections(recordings):
     return make
 
 
+@pytest.fixture(scope="module")
+def made_film(tmp_path_factory) -> Path:
+    return make_film(tmp_path_factory.mktemp("film") / "film.mkv")
+
+
 @pytest.fixture
-def film(tmp_path) -> Path:
-    return make_film(tmp_path / "film.mkv")
+def film(made_film, tmp_path) -> Path:
+    return Path(shutil.copy(made_film, tmp_path))
 
 
 def still(box: tuple[float, ...] = (100, 80, 80, 90), n: int = N) -> np.ndarray:
