@@ -5,7 +5,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
-from gallery import NOT_SHOWN, use_study
+from gallery import NOT_SHOWN, OF_THE_STUDY, use_study
 
 project = "facearray"
 author = "The facearray developers"
@@ -22,7 +22,7 @@ extensions = [
     "pictures",
 ]
 # What is said of the clips of good and bad news holds for no other data: without them it is shown and not run.
-examples = r"/examples/" if use_study() else r"/examples/(?!good_bad_news)"
+examples = "/examples/" if use_study() else f"/examples/(?!{'|'.join(OF_THE_STUDY)})"
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery", "../examples"],
     "gallery_dirs": ["auto_gallery", "auto_examples"],

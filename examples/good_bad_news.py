@@ -181,6 +181,25 @@ shares = pd.DataFrame(shares).rename_axis(columns="kind").T.stack().to_xarray().
 picture = keep(fa.plot.bars(shares, group="kind", title="AUs"), "weights_and_pattern.png")
 
 # %%
+# The pattern as a face: what changes from bad to good news. Differences below zero are only coloured, since no muscle
+# contracts less than not at all.
+
+picture = keep(decoded.plot.face(feature_set="AUs", title="activation pattern"), "face_pattern.png")
+
+# %%
+# The weights of the same model drawn in the same way are no face: the lips do not smile and the jaw falls, because a
+# weight says how to combine action units, also to cancel what they share. The heading says so, too.
+
+picture = keep(decoded.plot.face(feature_set="AUs", what="weights"), "face_weights.png")
+
+# %%
+# From a face at rest to the pattern, in units of its largest, and back:
+
+picture = FOLDER / "face_pattern.gif"
+towards_good = pattern / np.abs(pattern).max()
+faces = fa.plot.animate_face("neutral", towards_good, fps=8, duration=0.75, save=picture, title="towards good news")
+
+# %%
 # Which clips move alike
 # ----------------------
 # Happiness of every clip is correlated with that of every other, at the same second. Clips that move alike are put

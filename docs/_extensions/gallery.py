@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,23 @@ WRITTEN = Path(__file__).resolve().parents[2] / "build" / "examples"
 #: Examples that need machines of their own; pages on clusters and detectors show them.
 NOT_SHOWN = ("slurm", "several_gpus", "means_of_videos")
 
+#: Examples that say what was found in the clips of good and bad news.
+OF_THE_STUDY = ("from_pyfeat", "good_bad_news", "human_coders", "object_store", "own_au_map", "quality_first")
+
 
 def scraper(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:  # noqa: ARG001
-    """Save what a block of code called `picture`."""
+    """Save what a block of code called `picture`, or copy the file that it names."""
     from sphinx_gallery.scrapers import figure_rst
 
     picture = block_vars["example_globals"].pop("picture", None)
     if picture is None:
         return ""
-    path = next(block_vars["image_path_iterator"])
-    fa.plot.save(picture, path, dpi=110)
+    path = Path(next(block_vars["image_path_iterator"]))
+    if isinstance(picture, Path):
+        path = path.with_suffix(picture.suffix)
+        shutil.copyfile(picture, path)
+    else:
+        fa.plot.save(picture, path, dpi=110)
     return str(figure_rst([path], gallery_conf["src_dir"]))
 
 

@@ -52,6 +52,9 @@ def example(tmp_path_factory):
         patch.setenv("FACEARRAY_ASSETS", str(SHARED))
         patch.setenv("EXAMPLES_FOLDER", str(tmp_path_factory.mktemp("examples")))
         patch.setattr("sys.argv", [str(SCRIPT)])
+        animate = fa.plot.animate_face
+        # a few frames are drawn like many
+        patch.setattr(fa.plot, "animate_face", lambda *faces, **options: animate(*faces, **(options | {"fps": 2})))
         found = runpy.run_path(str(SCRIPT), init_globals={"print": lambda text: printed.append(str(text))})
     return found | {"printed": dict(zip(BLOCKS, printed, strict=True))}
 
