@@ -193,11 +193,35 @@ def _count_packets(path: str) -> int:
     return int(re.findall(rb"^frame=(\d+)", b"frame=0\n" + result.stdout, re.MULTILINE)[-1])
 
 
-def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subprocess.Popen[bytes]:
+def start_decoding(
+    path: str,
+    *,
+    every: int,
+    threads: int,
+    mark: str,
+    seek: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> subprocess.Popen[bytes]:
     """Start ffmpeg: RGB frames on standard output, all of the same size, and a log on standard error.
 
     The line of a frame is in the log before the frame is on standard output. The mark, of letters and digits, is in the
     prefix of these lines.
+
+    Parameters
+    ----------
+    path
+        The file.
+    every
+        Keep the frames 0, `every`, 2·`every`, … only.
+    threads
+        Threads of the decoder.
+    mark
+        See above.
+    seek
+        Seconds after the beginning of the file from where frames are wanted; where the file's index is not exact,
+        those that come begin earlier or later.
+    size
+        Width and height to scale to; by default those of the first frame.
     """
     filters = [
         # Before `select`, so that it shows the presentation time of every frame that is decoded.
@@ -205,7 +229,7 @@ def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subproc
         rf"select=not(mod(n\,{every}))",
         # The rawvideo muxer refuses times that do not increase, which happens in joined recordings.
         "settb=1/1000,setpts=N",
-        "scale,format=rgb24",
+        "scale,format=rgb24" if size is None else "scale={}:{}:flags=bilinear,format=rgb24".format(*size),
     ]
     return subprocess.Popen(
         [
@@ -216,6 +240,7 @@ def start_decoding(path: str, *, every: int, threads: int, mark: str) -> subproc
                 # A new filter graph after a change of size would count frames from 0 again.
                 *("-reinit_filter", "0"),
                 *("-threads", str(threads)),
+                *(() if seek is None else ("-ss", f"{seek:.6f}")),
             ),
             *("-map", "0:V:0", "-map_metadata", "-1"),
             *("-filter_threads", str(threads), "-vf", ",".join(filters)),
