@@ -19,7 +19,7 @@ help:
 	@echo "make demo       detect the faces in the sample videos and pictures, write build/demo/report.html"
 	@echo "make example    a published study from detections to figures, in build/examples/good_bad_news"
 	@echo "make test       the tests (make test-slow: the slow ones too)"
-	@echo "make test-browser  the report and saved pictures in a real browser (chromium and chromedriver)"
+	@echo "make test-browser  the viewer, the report and saved pictures in a real browser (chromium and chromedriver)"
 	@echo "make test-pyfeat  the adapter for py-feat on its own classes, in an environment of their own (build/pyfeat)"
 	@echo "make lint       ruff and mypy"
 	@echo "make docs       the documentation in build/docs"

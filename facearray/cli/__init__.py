@@ -1,4 +1,4 @@
-"""The command line: `facearray detect | convert | status | info | finalize | export | report | render | models | demo`.
+"""The command line: `facearray detect | convert | status | info | finalize | export | report | render | view | models | demo`.
 
 Exit codes: 0 everything asked for is done, 1 something is not done or failed (and is named), 2 wrong usage.
 """
@@ -15,6 +15,7 @@ from facearray.cli.assets import models
 from facearray.cli.drawing import render
 from facearray.cli.making import convert, demo, detect
 from facearray.cli.stores import export, finalize, info, report, status
+from facearray.cli.viewing import view
 
 __all__ = ["main"]
 
@@ -29,5 +30,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for _command in (detect, convert, status, info, finalize, export, report, render, models, demo):
+for _command in (detect, convert, status, info, finalize, export, report, render, view, models, demo):
     main.add_command(_command)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import click
 
 from facearray._words import counted
+from facearray.cli.joining import joined
 from facearray.cli.printing import print_failures, print_json, print_status
 from facearray.cli.shared import json_option, named_errors, storage_option, store_argument
 from facearray.errors import InputError, unknown_names
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import xarray as xr
 
 __all__ = ["export", "finalize", "info", "report", "status"]
 
@@ -170,7 +167,7 @@ def report(
 
     ds = open_store(store, storage_options=storage_options)
     if table is not None:
-        ds = _joined(ds, table, key)
+        ds = joined(ds, table, key)
     elif key is not None:
         raise InputError(f"found --key {key} without --table; expected both")
     elif by is not None and by not in ds.coords:
@@ -179,34 +176,3 @@ def report(
         raise InputError(f"{error}; a column of a table with a row a video is joined with --table FILE")
     write_report(ds, output, by=by, images=images)
     click.echo(f"wrote {output}")
-
-
-def _joined(ds: xr.Dataset, table: Path, key: str | None) -> xr.Dataset:
-    import pandas as pd
-
-    from facearray.tables import join
-
-    column = key or "video"
-    rows = pd.read_csv(table, dtype={column: str})
-    if column not in rows.columns and key is not None:
-        raise unknown_names(f"column of {table.name}", [column], [str(name) for name in rows.columns])
-    if column not in rows.columns:
-        raise _no_key(ds, table, pd.read_csv(table, dtype=str))
-    return cast("xr.Dataset", join(ds, rows, key=column))
-
-
-def _no_key(ds: xr.Dataset, table: Path, rows: pd.DataFrame) -> InputError:
-    from facearray._matching import find_column
-
-    labels = [str(label) for label in ds["video"].values]
-    found = find_column({name: [str(text) for text in rows[name]] for name in rows.columns}, labels)
-    remedy = "name the column that holds them with --key, or call it video"
-    if found is not None:
-        name, conversion = found
-        text = conversion.key_of(labels[0], map(str, rows[name]))
-        change = f"write them so in the column {name!r}, where {text!r} stands for {labels[0]!r}, and "
-        remedy = f"{change if conversion.n_steps else ''}pass --key {name}"
-    return InputError(
-        f"found no column 'video' in {table.name}, whose columns are {', '.join(rows.columns)}; expected one with the "
-        f"labels of the videos{f', such as {labels[0]!r}' if labels else ''}; {remedy}"
-    )

@@ -15,7 +15,7 @@ from facearray.io.lease import Holder, Lease, read_holders
 from facearray.io.location import StoreLike, address
 from facearray.io.store import Store
 
-__all__ = ["StoreStatus", "finalize_store", "store_status"]
+__all__ = ["StoreStatus", "finalize_store", "run_state", "store_status"]
 
 #: What to do about a store that is not complete.
 GO_ON = "to go on, run detect again with the same arguments"
@@ -131,6 +131,23 @@ def store_status(
         ),
         problems=notes.records().problems,
     )
+
+
+def run_state(
+    store: StoreLike,
+    *,
+    journal: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> str:
+    """Say whether a run is ``"running"``, ``"interrupted"`` or ``"ended"``, without opening the store.
+
+    Parameters
+    ----------
+    store, journal, storage_options
+        As for :func:`store_status`.
+    """
+    notes = Journal.beside(store, journal=journal, storage_options=storage_options)
+    return _run(list(read_holders(notes).values()))
 
 
 def _run(holders: Sequence[Holder]) -> str:

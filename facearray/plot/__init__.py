@@ -25,6 +25,7 @@ from facearray.plot.report import write_report
 from facearray.plot.saving import save
 from facearray.plot.timeseries import timeseries
 from facearray.plot.trajectory import trajectory
+from facearray.plot.viewer import view
 
 __all__ = [
     "FaceModel",
@@ -50,5 +51,6 @@ __all__ = [
     "save",
     "timeseries",
     "trajectory",
+    "view",
     "write_report",
 ]

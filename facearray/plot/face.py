@@ -353,7 +353,7 @@ def _muscles(
         ]
         kind = hv.Contours if way == "outline" else hv.Polygons
         shapes = kind(data, ["x", "y"], ["value", "unit", "muscle", "side"], group="Muscles")
-        cmap = _colours(signed=values.signed) if way in WAYS else [way, way]
+        cmap = muscle_colours(signed=values.signed) if way in WAYS else [way, way]
         line = {"line_width": 2.5} if way == "outline" else {"line_width": 0.4}
         fill = {"line_color": _LINE, "line_alpha": 0.4, "fill_alpha": 0.72}, {"edgecolor": _LINE, "alpha": 0.72}
         elements.append(
@@ -377,7 +377,7 @@ def _muscles(
     return elements
 
 
-def _colours(*, signed: bool) -> list[str]:
+def muscle_colours(*, signed: bool) -> list[str]:
     """Colours from the lowest value to the highest; 0 is not told from the skin."""
 
     def ramp(colours: tuple[tuple[int, int, int], ...]) -> list[str]:

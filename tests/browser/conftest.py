@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import time
@@ -14,17 +15,29 @@ import pytest
 #: Seconds to wait for what a page does.
 PATIENCE = 30
 
+#: Where pictures of pages are kept.
+SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
+
 
 class Browser:
-    """Opens files, and keeps what goes wrong in them."""
+    """Opens pages, and keeps what goes wrong in them."""
 
     def __init__(self, driver: Any) -> None:
         self.driver = driver
 
-    def open(self, path: Path, width: int, height: int = 900) -> None:
+    def open(self, page: Path | str, width: int, height: int = 900) -> None:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self.driver.get(path.as_uri())
+        self.driver.get(page if isinstance(page, str) else page.as_uri())
+
+    def screenshot(self, name: str) -> Path:
+        """Keep a picture of the whole page, for people to look at."""
+        options = {"captureBeyondViewport": True, "format": "png"}
+        picture = self.driver.execute_cdp_cmd("Page.captureScreenshot", options)["data"]
+        path = SCREENSHOTS / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(picture))
+        return path
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -78,9 +91,10 @@ def browser() -> Iterator[Browser]:
         "--disable-gpu",
         "--hide-scrollbars",
         "--window-size=1600,900",
-        # nothing outside answers
-        "--host-resolver-rules=MAP * ~NOTFOUND",
+        # nothing outside answers, but servers of the tests do
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
         "--proxy-server=127.0.0.1:9",
+        "--proxy-bypass-list=127.0.0.1",
     ):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -91,12 +105,12 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Callable[..., Browser]:
-    """Open a page with an empty console."""
+    """Open a file or an address with an empty console."""
 
-    def opened(path: Path, width: int) -> Browser:
+    def opened(page: Path | str, width: int) -> Browser:
         browser.driver.get("about:blank")
         browser.driver.get_log("browser")
-        browser.open(path, width)
+        browser.open(page, width)
         return browser
 
     return opened

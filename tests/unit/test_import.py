@@ -18,10 +18,13 @@ MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-HEAVY = ("distributed", "holoviews", "bokeh", "scipy.stats", "sklearn", "torch")
+HEAVY = ("distributed", "holoviews", "bokeh", "panel", "scipy.stats", "sklearn", "torch")
 
 #: Loaded by name, by those that use Dask: a worker plugin has to be a subclass of Dask's.
 WITH_DASK = "facearray.detection.executors.plugin"
+
+#: Loaded when a viewer starts: parts of a page have to be subclasses of Panel's.
+WITH_PANEL = "facearray.plot.viewer.window"
 
 #: A part of the package may import itself and parts of earlier rows, also inside its functions.
 LAYERS = (
@@ -41,6 +44,10 @@ LAYERS = (
     ("cli",),
     ("__init__", "__main__"),
 )
+
+
+def is_light(module: str) -> bool:
+    return part(module) != "models" and module != WITH_DASK and not module.startswith(WITH_PANEL)
 
 
 def part(module: str) -> str:
@@ -85,7 +92,7 @@ def test_import__adds_only_own_modules_to_those_of_xarray():
 
 
 def test_public_modules__load_nothing_heavy():
-    public = [name for name in MODULES if part(name) not in ("models", "__main__") and name != WITH_DASK]
+    public = [name for name in MODULES if is_light(name) and part(name) != "__main__"]
     assert loaded_by("import " + ", ".join(public)).isdisjoint(HEAVY)
 
 
@@ -94,7 +101,7 @@ def test_models__what_is_public_loads_nothing_heavy():
     assert loaded_by(code).isdisjoint(HEAVY)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if part(name) != "models" and name != WITH_DASK])
+@pytest.mark.parametrize("module", [name for name in MODULES if is_light(name)])
 def test_module__imports_heavy_packages_only_inside_functions(module):
     found = set(imports(ast.parse(MODULES[module].read_text()), module, in_functions=False))
     assert not {name for name in found for heavy in HEAVY if name == heavy or name.startswith(f"{heavy}.")}
