@@ -125,9 +125,9 @@ def strokes(
     depth_at
         Depth (n,) of what is seen at places (n, 2); what lies behind is left out. If not given, nothing does.
     """
-    for row in map(list, (BROW, mirrored(BROW))):
-        if facing[row].mean() > _TURNED_AWAY:
-            yield Stroke("brow", smooth(seen[row], closed=True)[:, :2], None, _BROW_COLOUR, 0.8)
+    for brow in (BROW, mirrored(BROW)):
+        if facing[list(brow)].mean() > _TURNED_AWAY:
+            yield Stroke("brow", smooth(seen[list(brow)], closed=True)[:, :2], None, _BROW_COLOUR, 0.8)
     for movement, strength in zip(MOVEMENTS.values(), intensities, strict=True):
         for row in movement.creases if strength.any() else ():
             other = mirrored(row)

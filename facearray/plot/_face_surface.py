@@ -42,7 +42,8 @@ def view_rotation(azimuth: float, elevation: float) -> _Array:
     a, e = math.radians(-azimuth), math.radians(elevation)
     turn = np.array([[math.cos(a), 0, math.sin(a)], [0, 1, 0], [-math.sin(a), 0, math.cos(a)]])
     tilt = np.array([[1, 0, 0], [0, math.cos(e), -math.sin(e)], [0, math.sin(e), math.cos(e)]])
-    return tilt @ turn
+    rotation: _Array = tilt @ turn
+    return rotation
 
 
 def project(points: ArrayLike, rotation: ArrayLike, *, perspective: bool = True) -> _Array:
@@ -54,7 +55,7 @@ def project(points: ArrayLike, rotation: ArrayLike, *, perspective: bool = True)
         (..., 3): x and y in cm on the picture, and the depth towards the camera.
     """
     middle = np.array([0.0, -0.5, 0.0])
-    turned = (np.asarray(points, np.float64) - middle) @ np.asarray(rotation, np.float64).T
+    turned: _Array = (np.asarray(points, np.float64) - middle) @ np.asarray(rotation, np.float64).T
     if perspective:
         turned[..., :2] *= (CAMERA / (CAMERA - turned[..., 2]))[..., None]
         # a face keeps its size
@@ -228,7 +229,8 @@ def _mouth(place: _Array, points: _Array) -> _Array:
     lower = points[[148, 377], 1].mean() + 4.82 - 0.05 * place[:, 0] ** 2
     edge = np.clip(1.0 - (np.abs(place[:, 0]) / 2.0) ** 4, 0.0, 1.0)
     teeth = np.maximum(_step(place[:, 1] - upper), 0.85 * _step(lower - place[:, 1])) * edge
-    return np.array(_MOUTH) + teeth[:, None] * (np.array(_TEETH) - np.array(_MOUTH)) * 0.92
+    colour: _Array = np.array(_MOUTH) + teeth[:, None] * (np.array(_TEETH) - np.array(_MOUTH)) * 0.92
+    return colour
 
 
 def _step(x: _Array) -> _Array:
@@ -238,7 +240,7 @@ def _step(x: _Array) -> _Array:
 def _eye(place: _Array, iris: _Array) -> _Array:
     """White, iris, pupil and a light, on the ball whose iris has the given centre and edge (5, 3)."""
     forward = np.cross(iris[1] - iris[3], iris[2] - iris[4])
-    length = np.linalg.norm(forward)
+    length = float(np.linalg.norm(forward))
     if length == 0:
         forward, length = np.array([0.0, 0.0, 1.0]), 1.0
     forward = forward / length

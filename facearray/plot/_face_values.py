@@ -279,12 +279,12 @@ def _named(given: Any) -> tuple[dict[str, float], bool, str]:
         if unknown:
             raise unknown_names("action unit or blendshape", unknown, [*_UNITS, *_SIDED, *_SHAPES, *_GAZE])
         return _numbers(pairs), False, "intensity"
-    values = np.asarray(given)
+    numbers = np.asarray(given)
     for names in (_UNITS, _SHAPES):
-        if values.shape == (len(names),):
-            return _numbers(dict(zip(names, values.tolist(), strict=True))), False, "intensity"
+        if numbers.shape == (len(names),):
+            return _numbers(dict(zip(names, numbers.tolist(), strict=True))), False, "intensity"
     raise InputError(
-        f"found values of shape {values.shape}; expected {len(_UNITS)} action units, {len(_SHAPES)} blendshapes, "
+        f"found values of shape {numbers.shape}; expected {len(_UNITS)} action units, {len(_SHAPES)} blendshapes, "
         f"landmarks ({N_LANDMARKS}, 3), or values by name, such as {{'AU12': 1}}"
     )
 

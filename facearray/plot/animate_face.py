@@ -133,7 +133,7 @@ def _end(value: Any, unit: str | None, i: int) -> Any:
         return value
     if value is None or (i == 0 and isinstance(value, str) and value == "neutral"):
         value = float(i)
-    if isinstance(value, bool) or not np.isscalar(value) or isinstance(value, str):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
         raise InputError(
             f"found AU={unit!r} and {type(value).__name__} as {'end' if i else 'start'}; expected a number"
         )

@@ -294,7 +294,7 @@ def _ways(muscles: Muscles) -> dict[str, str]:
     """Way or colour by muscle and action unit."""
     if muscles is None:
         return {}
-    given = {"all": muscles} if isinstance(muscles, str) else dict(muscles)
+    given: dict[str, str] = {"all": muscles} if isinstance(muscles, str) else dict(muscles)
     unknown = [name for name in given if name not in ("all", *MOVEMENTS, *MUSCLES)]
     if unknown:
         raise unknown_names("muscle or action unit", unknown, ["all", *MOVEMENTS, *MUSCLES])
@@ -354,7 +354,6 @@ def _muscles(
         kind = hv.Contours if way == "outline" else hv.Polygons
         shapes = kind(data, ["x", "y"], ["value", "unit", "muscle", "side"], group="Muscles")
         cmap = muscle_colours(signed=values.signed) if way in WAYS else [way, way]
-        line = {"line_width": 2.5} if way == "outline" else {"line_width": 0.4}
         fill = {"line_color": _LINE, "line_alpha": 0.4, "fill_alpha": 0.72}, {"edgecolor": _LINE, "alpha": 0.72}
         elements.append(
             look(
@@ -365,7 +364,7 @@ def _muscles(
                 colorbar=colorbar and way == next((name for name in by_way if name in WAYS), None),
                 clabel=values.name,
                 cmap=cmap,
-                **line,
+                line_width=2.5 if way == "outline" else 0.4,
                 bokeh={
                     **(fill[0] if way != "outline" else {}),
                     "tools": ["hover"],
