@@ -128,7 +128,7 @@ class IdentityNet(FaceApiNet):
         for module in self.modules():
             if isinstance(module, _Convolution):
                 module.fold()
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # typed for tensors only
 
     def make_layers(self) -> None:
         """Make the layers, whose weights are filled in afterwards."""
