@@ -1,4 +1,4 @@
-"""The command line: `facearray detect | convert | status | info | finalize | export | report | render | view | models | demo`.
+"""The command line, `facearray COMMAND`; one module for each group of commands.
 
 Exit codes: 0 everything asked for is done, 1 something is not done or failed (and is named), 2 wrong usage.
 """
