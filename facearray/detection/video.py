@@ -390,7 +390,7 @@ class _Memory:
         """Return bytes that nothing else refers to."""
         memory = self._idle.pop() if self._idle else np.empty(self._n_bytes, np.uint8)
         # Views refer to this array and not to the memory, since it is made of a buffer: it lives as long as any.
-        given = np.frombuffer(memoryview(memory), np.uint8)
+        given = np.frombuffer(memory.data, np.uint8)
         weakref.finalize(given, self._idle.append, memory).atexit = False
         return given
 
