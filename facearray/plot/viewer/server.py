@@ -52,7 +52,8 @@ def view(
     """Look at a store in a browser: its videos with what was found in them, time courses, groups and correlations.
 
     A server answers on this machine until it is closed. Of the store only what is shown is read; nothing is written.
-    While a run is writing the store, what it has finished appears by itself.
+    While a run is writing the store, what it has finished appears by itself. Time courses have gaps where a value is
+    missing; a video whose file is not at hand is shown without pictures, and the page says so.
 
     Parameters
     ----------
