@@ -69,7 +69,7 @@ test: assets
 test-slow: assets
 	@$(BIN)/pytest $(WORKERS) -q -m "not browser"
 
-test-browser: venv
+test-browser: assets
 	@command -v chromedriver >/dev/null && command -v chromium >/dev/null || { \
 	  echo "found no chromium and chromedriver. On Debian: apt-get install chromium chromium-driver" >&2; exit 1; }
 	@$(BIN)/pytest -q tests/browser
