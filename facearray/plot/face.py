@@ -181,7 +181,7 @@ def face(
     Examples
     --------
     >>> picture = face({"AU06": 0.7, "AU12": 1})
-    >>> sorted(set(picture.Polygons.Muscles.dimension_values("unit", expanded=False)))
+    >>> sorted({str(unit) for unit in picture.Muscles.I.dimension_values("unit", expanded=False)})
     ['AU06', 'AU12']
     """
     found = face_values(values, variable=variable, term=term, what=what, feature_set=feature_set, gaze=gaze)
