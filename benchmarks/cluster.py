@@ -17,7 +17,7 @@ line is one JSON object:
   other programs run, seconds are longer than processor seconds, and it says nothing;
 - `outside_seconds`: the seconds of the whole command before and after the computing.
 
-    python -m benchmarks.cluster [--videos 40] [--frames 118] [--rounds 2]
+    python -m benchmarks.cluster [--videos 40] [--frames 118] [--rounds 2] [--runtime auto]
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def reap_orphans() -> None:
             os.wait()
 
 
-def measure(videos: list[Path], store: Path, workers: int) -> dict[str, float]:
+def measure(videos: list[Path], store: Path, workers: int, runtime: str) -> dict[str, float]:
     """Run the command, and say what it took."""
-    command = [sys.executable, "-m", "facearray", "detect", *map(str, videos), "-o", str(store)]
+    command = [sys.executable, "-m", "facearray", "detect", *map(str, videos), "-o", str(store), "--runtime", runtime]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Into a file: a pipe is open until the last process that has inherited it ends, after the command has.
     with tempfile.TemporaryFile("w+") as answer:
@@ -102,6 +102,7 @@ def main() -> None:
     parser.add_argument("--videos", type=int, default=40)
     parser.add_argument("--frames", type=int, default=118)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--runtime", default="auto", help="what computes the networks: auto, torch or litert")
     arguments = parser.parse_args()
 
     adopt_orphans()
@@ -111,7 +112,7 @@ def main() -> None:
         videos = cut(fa.datasets.sample_video("wolfgang"), arguments.videos, arguments.frames, folder)
         for number in range(arguments.rounds):
             for workers in (1, 2):
-                run = measure(videos, folder / f"{number}-{workers}.zarr", workers)
+                run = measure(videos, folder / f"{number}-{workers}.zarr", workers, arguments.runtime)
                 print(json.dumps(run), flush=True)
                 if workers not in best or run["seconds"] < best[workers]["seconds"]:
                     best[workers] = run
@@ -126,6 +127,7 @@ def main() -> None:
             name: {str(workers): run[name] for workers, run in best.items()}
             for name in ("seconds", "computing_seconds", "outside_seconds", "cpu_seconds")
         },
+        "runtime": arguments.runtime,
         "videos": arguments.videos,
         "frames": arguments.frames * arguments.videos,
         "cpus": available_cpus(),
