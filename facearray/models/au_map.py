@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from facearray import schema
 from facearray._version import package_version
 from facearray.errors import InputError, ReadError
 from facearray.models.au_labels import labelled_faces
-from facearray.models.au_map_file import existing_map, map_path, read_map, write_map
+from facearray.models.au_map_file import content_hash, existing_map, map_path, read_map, write_map
 from facearray.models.geometry import N_LANDMARKS
 from facearray.models.mesh_measures import lay_on_canonical
 
@@ -208,10 +207,7 @@ class AUMap:
     @property
     def sha256(self) -> str:
         """Hash of everything in the map, by which a result says what it was computed with."""
-        digest = hashlib.sha256(self._header().encode())
-        for array in self._arrays().values():
-            digest.update(np.ascontiguousarray(array, "<f8").tobytes())
-        return digest.hexdigest()
+        return content_hash(self._header(), self._arrays())
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Files of maps to action units: numbers and texts, found by a name or a path."""
+"""Files of fitted maps: numbers and texts, found by a name or a path."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from facearray.errors import InputError, unknown_names
 
-__all__ = ["existing_map", "map_path", "read_map", "write_map"]
+__all__ = ["content_hash", "existing_map", "map_path", "read_map", "write_map"]
 
 #: Bytes that the content of a file may take, so that a small file cannot fill the memory.
 MAX_BYTES = 256 * 2**20
@@ -73,6 +74,14 @@ def write_map(path: Path, header: Mapping[str, str], arrays: Mapping[str, NDArra
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def content_hash(header: str, arrays: Mapping[str, NDArray[np.float64]]) -> str:
+    """SHA-256 of all that a map is, the same on every machine."""
+    digest = hashlib.sha256(header.encode())
+    for array in arrays.values():
+        digest.update(np.ascontiguousarray(array, "<f8").tobytes())
+    return digest.hexdigest()
 
 
 def read_map(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:

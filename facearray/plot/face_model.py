@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from facearray._words import counted
 from facearray.blocks import iter_blocks
 from facearray.errors import InputError, ReadError, SchemaError
 from facearray.io.location import check_folder
-from facearray.models.au_map_file import read_map, write_map
+from facearray.models.au_map_file import content_hash, read_map, write_map
 from facearray.models.geometry import N_LANDMARKS, N_VERTICES, canonical_mesh
 from facearray.models.inputs import person_codes
 from facearray.models.mesh_measures import lay_on_canonical
@@ -226,10 +225,7 @@ class FaceModel:
     @property
     def sha256(self) -> str:
         """Hash of everything in the model."""
-        digest = hashlib.sha256(self._header().encode())
-        for array in self._arrays().values():
-            digest.update(np.ascontiguousarray(array, "<f8").tobytes())
-        return digest.hexdigest()
+        return content_hash(self._header(), self._arrays())
 
     def _header(self) -> str:
         content = {
