@@ -30,7 +30,7 @@ def drawn_face(recording: Recording, position: int, face: int) -> bytes:
 
     values = face_values(recording.ds["features"].isel(video=0, frame=position, face=face))
     drawing = make_drawing(values, "2d", 1.0)
-    pixels = render(drawing.points, drawing.rotation, drawing.movement, perspective=drawing.perspective, height=_HEIGHT)
+    pixels = render(drawing.points, drawing.rotation, drawing.creases, perspective=drawing.perspective, height=_HEIGHT)
     picture = Image.fromarray(pixels, "RGBA")
     left, _, _, top = BOUNDS
     scale = _HEIGHT / (BOUNDS[3] - BOUNDS[1])
