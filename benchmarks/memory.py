@@ -67,6 +67,15 @@ def watched_children() -> Iterator[list[int]]:
         watcher.join()
 
 
+def measure_alone(video: Path, store: Path, *, embedding: bool, max_faces: int = 1) -> dict[str, float]:
+    """Measure in a process of its own, in which nothing else has left memory."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--measure", video, store, "--max-faces", str(max_faces)]
+    command += ["--embedding"] if embedding else []
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def main() -> None:
     """Measure each length and print the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -84,10 +93,8 @@ def main() -> None:
         folder = Path(name)
         for n_frames in sorted(arguments.frames):
             video = loop(arguments.video or fa.datasets.sample_video("wolfgang"), n_frames, folder)
-            command = [sys.executable, "-m", "benchmarks.memory", "--measure", video, folder / f"{n_frames}.zarr"]
-            command += ["--max-faces", str(arguments.max_faces), *(["--embedding"] if arguments.embedding else [])]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            results.append(json.loads(done.stdout.splitlines()[-1]))
+            options = {"embedding": arguments.embedding, "max_faces": arguments.max_faces}
+            results.append(measure_alone(video, folder / f"{n_frames}.zarr", **options))
             print(results[-1], flush=True)
     peaks = [result["peak_mb"] for result in results]
     print(json.dumps({"runs": results, "growth": round(peaks[-1] / peaks[0], 4), "peak_mb": round(max(peaks), 1)}))
