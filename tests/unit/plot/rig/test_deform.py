@@ -11,7 +11,6 @@ from facearray.models.au_table import AUS
 from facearray.models.mesh_measures import SIDES
 from facearray.plot.rig.deform import EYEBALL, eye_centres, points
 from facearray.plot.rig.mesh import LIPS, RIGHT_EYE, mirrored, skin
-from facearray.plot.rig.sketch import sketch
 from facearray.plot.rig.table import JAW, MOVEMENTS
 from facearray.schema import GROUPS
 
@@ -191,25 +190,3 @@ def test_skin__distances_are_the_shortest_ways_along_edges():
     length = np.linalg.norm(mesh.vertices[start] - mesh.vertices[end], axis=1)
     expected = shortest_path(coo_array((length, (start, end)), shape=(468, 468)).tocsr(), method="D")
     np.testing.assert_allclose(mesh.distance, expected, atol=1e-9)
-
-
-def test_sketch__is_the_face_from_the_front(rest, alone):
-    values = np.zeros(len(NAMES))
-    values[NAMES.index("AU12")] = 1.0
-    face = sketch(values)
-    np.testing.assert_array_equal(face.points, alone[NAMES.index("AU12")][:, :2])
-    assert face.triangles.max() < 468
-    assert ((face.shade >= 0) & (face.shade <= 1)).all()
-    np.testing.assert_array_equal(face.polygons["mouth"], face.points[list(LIPS.opening)])
-    assert face.irises[0, 0] < 0 < face.irises[1, 0]
-
-
-def test_sketch__cuts_values_and_leaves_out_missing_ones(rest):
-    values = np.full((len(NAMES), 2), np.nan)
-    np.testing.assert_array_equal(sketch(values).points, rest[:, :2])
-    np.testing.assert_array_equal(sketch(np.full(len(NAMES), 7.0)).points, sketch(np.ones(len(NAMES))).points)
-
-
-def test_sketch__refuses_another_number_of_values():
-    with pytest.raises(ValueError, match=r"found values of shape \(3,\); expected \(20,\)"):
-        sketch(np.zeros(3))
