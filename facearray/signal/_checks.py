@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from numbers import Real
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from facearray.errors import InputError
 
@@ -37,19 +41,19 @@ class Problems:
         """Add those that are not finite numbers above 0; None is left out."""
         for name, value in values.items():
             if value is not None and not (_is_number(value) and value > 0):
-                self.add(f"found {name}={value!r}; expected a finite number above 0")
+                self.add(f"found {name}={value!r}; expected a finite number above 0{_remedy(value)}")
 
     def not_negative(self, **values: Any) -> None:
         """Add those that are not finite numbers from 0 on; None is left out."""
         for name, value in values.items():
             if value is not None and not (_is_number(value) and value >= 0):
-                self.add(f"found {name}={value!r}; expected a finite number, 0 or more")
+                self.add(f"found {name}={value!r}; expected a finite number, 0 or more{_remedy(value)}")
 
     def finite(self, **values: Any) -> None:
         """Add those that are not finite numbers; None is left out."""
         for name, value in values.items():
             if value is not None and not _is_number(value):
-                self.add(f"found {name}={value!r}; expected a finite number")
+                self.add(f"found {name}={value!r}; expected a finite number{_remedy(value)}")
 
     def one_of(self, name: str, value: Any, known: tuple[str, ...]) -> None:
         """Add a value that is not one of some names."""
@@ -75,4 +79,11 @@ class Problems:
 
 
 def _is_number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+    # NumPy's durations count as integers
+    return not isinstance(value, bool | np.timedelta64) and isinstance(value, Real) and math.isfinite(value)
+
+
+def _remedy(value: Any) -> str:
+    if not isinstance(value, timedelta | np.timedelta64):
+        return ""
+    return f"; give it as seconds, {pd.Timedelta(value).total_seconds():g}"

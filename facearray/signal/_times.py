@@ -9,14 +9,26 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray.blocks import iter_blocks
-from facearray.errors import SchemaError
+from facearray.errors import InputError, SchemaError
 from facearray.sampling import sampling
 from facearray.signal._checks import Problems
 
-__all__ = ["Complaints", "check_one", "check_videos", "count_frames", "iter_times", "known", "regular"]
+__all__ = [
+    "Complaints",
+    "check_one",
+    "check_videos",
+    "count_frames",
+    "iter_times",
+    "known",
+    "refuse_milliseconds",
+    "regular",
+]
 
 #: What is wrong with the times (n_frame,) of one video: texts that say what was expected and what to do.
 Complaints = Callable[[NDArray[np.float64]], Iterator[str]]
+
+#: Numbers from here on may be milliseconds: fewer last less than a frame.
+_LEAST_MILLISECONDS = 10.0
 
 _UNKNOWN = (
     "expected seconds; give the frame rate with fps= to facearray.read or facearray.detect_frames, or leave the video "
@@ -76,6 +88,31 @@ def count_frames(
         n[video] = 0 if wrong else count(times)
     _raise_about(ds, found)
     return n
+
+
+def refuse_milliseconds(ds: xr.Dataset, **durations: float) -> None:
+    """Refuse durations that are longer than every recording, as those in milliseconds are.
+
+    A few seconds are taken of recordings that are still shorter: there they mean all that there is. Times are read only
+    where a duration is long.
+
+    Raises
+    ------
+    InputError
+        That names all of them.
+    """
+    long = {name: value for name, value in durations.items() if value >= _LEAST_MILLISECONDS}
+    if not long:
+        return
+    spans = [(times[-1] - times[0]) * len(times) / (len(times) - 1) for _, times in iter_times(ds) if len(times) > 1]
+    known_durations = ds["duration"].to_numpy() if "duration" in ds.coords else np.zeros(0)
+    longest = float(np.fmax.reduce([*spans, *known_durations], initial=0.0))
+    # rounded times make a recording a little shorter than it is
+    if late := [f"{name}={value:g} s" for name, value in long.items() if 0 < 1.01 * longest < value]:
+        raise InputError(
+            f"found {' and '.join(late)}, longer than every recording ({longest:.4g} s at most); expected seconds; "
+            "divide milliseconds by 1000"
+        )
 
 
 def require_times(ds: xr.Dataset) -> None:

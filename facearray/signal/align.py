@@ -16,6 +16,7 @@ from facearray.schema import COORDS, DATA_VARS, DIMS
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
+from facearray.signal._times import refuse_milliseconds
 from facearray.signal._videos import check_detections, chosen_positions, common_grid, recorded_spans, spans_of
 from facearray.signal.kernels.spans import stretch_means
 from facearray.stats.units import label_coordinates
@@ -71,7 +72,8 @@ def align(
     InputError
         About all rows that cannot be used: an unknown video, an onset that is missing or further from the recording
         than the stretch is long, a trial that a video has twice. Also if a name is unknown, an option cannot be used,
-        videos have different frame rates and no `rate` is given, or a frame's time is unknown.
+        `before` or `after` is 10 or more and longer than every recording, as milliseconds are, videos have different
+        frame rates and no `rate` is given, or a frame's time is unknown.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -108,6 +110,7 @@ def align(
     problems.raise_if_any()
     check_detections(ds)
     chosen = chosen_positions(ds, features)
+    refuse_milliseconds(ds, before=before, after=after)
     step = 1 / rate if rate is not None else common_grid(ds, None).step
     places = np.arange(-round(before / step), round(after / step) + 1)
     videos, trials, labels = _rows(ds, table)

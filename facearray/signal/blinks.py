@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facearray.errors import InputError
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
+from facearray.signal._times import refuse_milliseconds
 from facearray.signal._videos import check_detections, each_video, refuse_features_without_values, spans_of
 from facearray.signal.events import frame_rates, thresholds
 from facearray.signal.kernels.events import Thresholds, find_events
@@ -100,6 +101,7 @@ def blinks(
     problems.positive(max_duration=max_duration)
     problems.raise_if_any()
     check_detections(ds)
+    refuse_milliseconds(ds, max_duration=max_duration, max_gap=max_gap)
     shape = (ds.sizes["video"], ds.sizes["face"])
     found = {name: np.zeros(shape, dtype=np.intp) for name in ("n", "n_closures")}
     found |= {name: np.full(shape, np.nan) for name in _VARIABLES}

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.signal._checks import Problems
+from facearray.signal._times import refuse_milliseconds
 from facearray.signal._videos import check_detections, each_video, refuse_features_without_values, spans_of
 from facearray.signal.kernels.events import Found, Thresholds, find_events
 
@@ -72,8 +73,8 @@ def events(
     Raises
     ------
     InputError
-        If a name is unknown, a threshold or duration cannot be used, a feature has no value in
-        any frame, or a frame's time is unknown.
+        If a name is unknown, a threshold or duration cannot be used (one of 10 or more that is longer than every
+        recording, as milliseconds are), a feature has no value in any frame, or a frame's time is unknown.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -103,6 +104,7 @@ def events(
     """
     limits = thresholds(high=high, low=low, min_duration=min_duration, merge=merge, max_gap=max_gap)
     check_detections(ds)
+    refuse_milliseconds(ds, min_duration=min_duration, merge=merge, max_gap=max_gap)
     rows, columns = _requested(ds, features)
     labels, faces, rates = ds["video"].to_numpy(), face_labels(ds), frame_rates(ds)
     names = np.array(list(rows), dtype=object)

@@ -12,7 +12,7 @@ from facearray.signal._apply import Frames, Output, Result, feature_positions, m
 from facearray.signal._checks import Problems
 from facearray.signal._measurements import with_marks
 from facearray.signal._steps import recorded
-from facearray.signal._times import check_one, check_videos, known
+from facearray.signal._times import check_one, check_videos, known, refuse_milliseconds
 from facearray.signal.kernels.gaps import METHODS, Interpolation, fill
 
 __all__ = ["interpolate"]
@@ -48,7 +48,8 @@ def interpolate(
     Raises
     ------
     InputError
-        If ``max_gap`` is negative, the method or a feature is unknown, or times are unknown or do not increase.
+        If ``max_gap`` is negative, or 10 or more and longer than every recording, as milliseconds are; if the method or
+        a feature is unknown, or times are unknown or do not increase.
     SchemaError
         If ``ds`` does not follow the schema.
 
@@ -67,6 +68,7 @@ def interpolate(
     problems.one_of("method", method, METHODS)
     problems.raise_if_any()
     check_videos(ds, known)
+    refuse_milliseconds(ds, max_gap=max_gap)
 
     def filled(frames: Frames) -> Result:
         check_one(frames.video, frames.times, known)

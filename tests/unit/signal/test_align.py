@@ -133,6 +133,14 @@ def test_align__all_bad_options_at_once():
         align(one_video(np.arange(50.0)), table(("a", 1.0)), before=-1, after=1, rate=0, min_valid=2)
 
 
+def test_align__refuses_milliseconds():
+    with pytest.raises(
+        InputError,
+        match=r"found before=200 s and after=1000 s, longer than every recording \(2 s at most\); expected seconds",
+    ):
+        align(one_video(np.arange(50.0)), table(("a", 1.0)), before=200, after=1000)
+
+
 def test_align__without_times_says_where_they_come_from():
     ds = one_video(np.arange(9.0))
     ds = ds.assign_coords(timestamp=ds.timestamp * np.nan)

@@ -135,6 +135,19 @@ def test_events__bad_options(options, message):
         events(one_video([0.1, 0.2]), **options)
 
 
+@pytest.mark.parametrize("name", ["min_duration", "merge", "max_gap"])
+def test_events__refuse_milliseconds(name):
+    ds = one_video(np.linspace(0, 1, 50), features=["AU43"])
+    message = rf"found {name}=200 s, longer than every recording \(2 s at most\); expected seconds; divide milliseconds"
+    with pytest.raises(InputError, match=message):
+        events(ds, "AU43", **{name: 200})
+
+
+def test_blinks__refuse_milliseconds():
+    with pytest.raises(InputError, match="found max_duration=500 s and max_gap=100 s, longer than every recording"):
+        blinks(one_video(np.linspace(0, 1, 50), features=["AU43"]), max_duration=500, max_gap=100)
+
+
 def test_events__refuse_a_feature_without_any_value_and_unknown_times():
     ds = one_video(np.array([[0.9, np.nan], [0.1, np.nan]]))
     with pytest.raises(InputError, match="found no value of 'AU02' in any frame; expected some; leave it out"):

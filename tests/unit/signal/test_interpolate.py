@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,7 +67,7 @@ def test_interpolate__frames_that_were_left_out_make_a_gap_longer(course):
 
 
 def test_interpolate__nothing_across_videos_or_beyond_the_ends(faces):
-    found = interpolate(faces, 100.0)
+    found = interpolate(faces, 9.0)
     for video, face in np.ndindex(4, 2):
         before, after = (ds.features.values[video, :, face, 9] for ds in (faces, found))
         there = np.flatnonzero(~np.isnan(before))
@@ -92,6 +94,27 @@ def test_interpolate__bad_options(faces):
         interpolate(faces, -1, method="cubic")
     with pytest.raises(InputError, match=r"unknown feature or group 'AU1' .did you mean"):
         interpolate(faces, 1, features="AU1")
+
+
+def test_interpolate__refuses_milliseconds(course, faces):
+    ds = course(np.arange(50))
+    message = r"found max_gap=200 s, longer than every recording \(2 s at most\); expected seconds; divide milliseconds"
+    with pytest.raises(InputError, match=message):
+        interpolate(ds, 200)
+    with pytest.raises(InputError, match=message):
+        interpolate(ds.chunk(), 200)
+    # seconds of a recording that is as long, and of a clip that is shorter than what would be filled
+    interpolate(course(np.arange(50), fps=0.2), 200)
+    interpolate(ds, 5)
+    interpolate(faces.isel(video=[2]), 200)
+
+
+@pytest.mark.parametrize("gap", [pd.Timedelta("200ms"), np.timedelta64(200, "ms"), timedelta(seconds=0.2)])
+def test_interpolate__refuses_durations_with_a_unit(course, gap):
+    with pytest.raises(
+        InputError, match=r"found max_gap=.*; expected a finite number, 0 or more; give it as seconds, 0.2"
+    ):
+        interpolate(course(np.arange(50)), gap)
 
 
 @pytest.mark.parametrize("fps", [23.976, 24, 25, 29.97, 30, 59.94, 60])
