@@ -404,8 +404,8 @@ class DatasetAccessor(DataArrayAccessor):
         band: tuple[float, float] | None = None,
         alternative: Literal["two-sided", "greater"] = "two-sided",
         null: DyadNull | None = None,
-        n_draws: int = 1000,
-        seed: int = 0,
+        n_draws: int | None = None,
+        seed: int | None = None,
         rate: float | None = None,
         min_valid: float | None = None,
     ) -> xr.Dataset:
@@ -609,9 +609,9 @@ class DatasetAccessor(DataArrayAccessor):
         step: float | None = None,
         null: Null | None = None,
         alternative: Alternative = "two-sided",
-        n_draws: int = 1000,
+        n_draws: int | None = None,
         correction: str | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         client: Client | None = None,
     ) -> xr.Dataset:
         """Correlate the time courses of features between videos (inter-subject correlation)."""

@@ -37,8 +37,8 @@ def synchrony(
     band: tuple[float, float] | None = None,
     alternative: Literal["two-sided", "greater"] = "two-sided",
     null: DyadNull | None = None,
-    n_draws: int = 1000,
-    seed: int = 0,
+    n_draws: int | None = None,
+    seed: int | None = None,
     rate: float | None = None,
     min_valid: float | None = None,
 ) -> xr.Dataset:
@@ -82,7 +82,7 @@ def synchrony(
         - ``"pseudo_dyads"``: the first person of a dyad with the second of others, which share the situation but not
           the encounter
     n_draws, seed
-        Of the null; where there are no more arrangements than draws, all are used.
+        Of the null, 1000 and 0 by default; where there are no more arrangements than draws, all are used.
     rate
         Values a second, where videos have different rates, or to average over fast ones.
     min_valid
@@ -112,8 +112,8 @@ def synchrony(
     Raises
     ------
     InputError
-        If a name, a face or an option cannot be used, no dyad is as long as a window with its lags, videos have
-        different frame rates and no `rate` is given, or a frequency is above half the rate.
+        If a name, a face or an option cannot be used or would have no effect, no dyad is as long as a window with its
+        lags, videos have different frame rates and no `rate` is given, or a frequency is above half the rate.
     SchemaError
         If ``ds`` does not follow the schema.
 

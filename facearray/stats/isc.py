@@ -46,9 +46,9 @@ def isc(
     step: float | None = None,
     null: Null | None = None,
     alternative: Alternative = "two-sided",
-    n_draws: int = 1000,
+    n_draws: int | None = None,
     correction: str | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     client: Client | None = None,
 ) -> xr.Dataset:
     """Correlate the time courses of features between videos (inter-subject correlation).
@@ -85,7 +85,7 @@ def isc(
     alternative
         ``"two-sided"``, or ``"greater"`` where a negative correlation is no finding.
     n_draws, seed
-        Of the null.
+        Of the null, 1000 and 0 by default.
     correction
         For the pairs (videos, with `join`; and windows) of each feature: ``"bonferroni"``, ``"holm"``, ``"fdr_bh"``,
         ``"fdr_by"``, and with draws ``"max_r"``, by the largest of all correlations in every draw.
@@ -113,8 +113,8 @@ def isc(
     Raises
     ------
     InputError
-        If a name is unknown or an option does not fit another, there are several faces, or videos have different frame
-        rates; with ``null="phase"``, if a series has gaps.
+        If a name is unknown or an option does not fit another (draws without a null, …), there are several faces, or
+        videos have different frame rates; with ``null="phase"``, if a series has gaps.
     SchemaError
         If ``ds`` does not follow the schema, or a frame's time is unknown.
 

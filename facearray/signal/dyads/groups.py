@@ -46,7 +46,7 @@ def group_of_dyads(labels: NDArray[Any], found: list[Found], request: Request) -
 
         observed_mean = mine.mean(keepdims=True)
         tested = compare(
-            means, observed_mean, Signs(len(mine)), n_draws=request.n_draws, seed=request.seed, family=_ONE
+            means, observed_mean, Signs(len(mine)), n_draws=request.draws, seed=request.draw_seed, family=_ONE
         )
         p.append(float(tested.p[0]))
     return Group(np.array(p), np.array(n, dtype=np.intp))
@@ -118,5 +118,5 @@ def _among_pairings(strength: NDArray[np.float64], request: Request) -> tuple[fl
         return np.asarray(np.nanmean(square[np.arange(n), orders], axis=1, keepdims=True))
 
     own = means(np.arange(n)[None])[0]
-    tested = compare(means, own, Orders(n), n_draws=request.n_draws, seed=request.seed, family=_ONE)
+    tested = compare(means, own, Orders(n), n_draws=request.draws, seed=request.draw_seed, family=_ONE)
     return float(tested.p[0]), n

@@ -150,7 +150,7 @@ def _tested(outcomes: _Outcomes, n: int, comparison: Comparison) -> Tested:
         outcomes,
         outcomes(np.arange(n)[None])[0],
         orders,
-        n_draws=request.n_draws,
-        seed=request.seed,
+        n_draws=request.draws,
+        seed=request.draw_seed,
         family=family(comparison),
     )

@@ -12,6 +12,7 @@ from facearray.errors import InputError
 from facearray.signal._checks import Problems
 from facearray.signal.kernels.synchrony import Windows
 from facearray.stats.intersubject.grid import Grid
+from facearray.stats.intersubject.request import N_DRAWS, SEED, given_of_null
 
 __all__ = ["Comparison", "DyadNull", "Request", "check", "comparison_of"]
 
@@ -43,14 +44,24 @@ class Request:
     band: tuple[float, float] | None
     alternative: str
     null: DyadNull | None
-    n_draws: int
-    seed: int
+    n_draws: int | None
+    seed: int | None
     min_valid: float | None
 
     @property
     def is_coherence(self) -> bool:
         """Whether frequencies are compared, and not lags."""
         return self.method == "coherence"
+
+    @property
+    def draws(self) -> int:
+        """How many draws of the null are asked for."""
+        return N_DRAWS if self.n_draws is None else self.n_draws
+
+    @property
+    def draw_seed(self) -> int:
+        """What the draws begin with."""
+        return SEED if self.seed is None else self.seed
 
     @property
     def is_two_sided(self) -> bool:
@@ -95,6 +106,8 @@ def check(request: Request) -> None:
         problems.one_of("null", request.null, get_args(DyadNull))
     problems.positive(window=request.window, step=request.step, n_draws=request.n_draws)
     problems.not_negative(max_lag=request.max_lag)
+    if request.null is None and (of_null := given_of_null(request.n_draws, request.seed)):
+        problems.add(f"found {of_null} without null, so that nothing is drawn; give null, or leave them out")
     if request.min_valid is not None and not 0 < request.min_valid <= 1:
         problems.add(f"found min_valid={request.min_valid!r}; expected a share above 0, up to 1")
     if request.is_coherence:

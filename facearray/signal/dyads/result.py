@@ -144,7 +144,7 @@ def _attrs(dyads: Dyads, comparison: Comparison, excluded: dict[str, str]) -> di
         "excluded": [f"{label}: {reason}" for label, reason in excluded.items()],
         "facearray_version": version("facearray"),
     }
-    return attrs if request.null is None else attrs | {"n_draws": request.n_draws, "seed": request.seed}
+    return attrs if request.null is None else attrs | {"n_draws": request.draws, "seed": request.draw_seed}
 
 
 def _population(dyads: Dyads, n: int) -> str:

@@ -65,7 +65,7 @@ def p_values(
             _refuse_gaps(values, features, labels)
         found = [_drawn(x, comparison, request) for x in values]
         parts = [part for part, _, _ in found]
-        attrs = {"seed": request.seed, "n_draws": request.n_draws}
+        attrs = {"seed": request.draw_seed, "n_draws": request.draws}
         notes = _notes_on_draws(found, labels, request)
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     back = np.argsort(order)
@@ -125,8 +125,8 @@ def _drawn(x: Array, comparison: Comparison, request: Request) -> tuple[dict[str
         test,
         observed,
         surrogates,
-        n_permutations=request.n_draws,
-        seed=request.seed,
+        n_permutations=request.draws,
+        seed=request.draw_seed,
         client=request.client,
         family=np.arange(len(observed)) < m,
         chunk=int(np.clip(_CELLS // cells, 1, _MOST_DRAWS)),
@@ -185,11 +185,11 @@ def _notes_on_draws(found: list[Any], labels: NDArray[Any], request: Request) ->
             "stay as they are, and p of two of them is 1"
         )
     fewest = min(
-        (int(result.n_counted[result.n_counted > 0].min(initial=request.n_draws)) for _, result, _ in found),
-        default=request.n_draws,
+        (int(result.n_counted[result.n_counted > 0].min(initial=request.draws)) for _, result, _ in found),
+        default=request.draws,
     )
-    if fewest < request.n_draws / 2:
+    if fewest < request.draws / 2:
         notes.append(
-            f"some p values rest on {fewest} of {request.n_draws} draws, as other draws left too little to compare"
+            f"some p values rest on {fewest} of {request.draws} draws, as other draws left too little to compare"
         )
     return notes

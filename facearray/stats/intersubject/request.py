@@ -19,7 +19,9 @@ from facearray.stats.kernels.correlation import METHODS, Method
 from facearray.stats.kernels.surrogate_statistic import Join
 
 __all__ = [
+    "N_DRAWS",
     "ONE_FACE",
+    "SEED",
     "Alternative",
     "Join",
     "Null",
@@ -27,12 +29,16 @@ __all__ = [
     "check",
     "chosen_names",
     "comparison_of",
+    "given_of_null",
     "window_centres",
 ]
 
 Null = Literal["circular_shift", "phase", "effective_df"]
 Alternative = Literal["two-sided", "greater"]
 
+
+#: Of a null, where none are asked for.
+N_DRAWS, SEED = 1000, 0
 
 #: Why there may not be several faces.
 ONE_FACE = "because a correlation of time courses is about one person in each video"
@@ -52,10 +58,20 @@ class Request:
     step: float | None = None
     null: Null | None = None
     alternative: Alternative = "two-sided"
-    n_draws: int = 1000
+    n_draws: int | None = None
     correction: str | None = None
-    seed: int = 0
+    seed: int | None = None
     client: Any = None
+
+    @property
+    def draws(self) -> int:
+        """How many draws of the null are asked for."""
+        return N_DRAWS if self.n_draws is None else self.n_draws
+
+    @property
+    def draw_seed(self) -> int:
+        """What the draws begin with."""
+        return SEED if self.seed is None else self.seed
 
 
 def check(request: Request) -> None:
@@ -77,9 +93,15 @@ def check(request: Request) -> None:
             raise unknown_names(kind, [str(value)], known)
     analytic = request.null == "effective_df"
     without_draws = request.null is None or analytic
+    of_null = given_of_null(request.n_draws, request.seed)
     wrong = {
         f"min_overlap={request.min_overlap}; expected 2 or more": request.min_overlap < 2,
-        f"n_draws={request.n_draws}; expected 1 or more": request.n_draws < 1,
+        f"n_draws={request.n_draws}; expected 1 or more": request.draws < 1,
+        f"{of_null} without null, so that nothing is drawn; give null, or leave them out": of_null
+        and request.null is None,
+        f"{of_null} with null='effective_df', which draws nothing; leave them out": of_null and analytic,
+        f"alternative={request.alternative!r} without null and max_lag, on which it bears; give one of them, or leave it "
+        "out": request.alternative != "two-sided" and request.null is None and not request.max_lag,
         f"max_lag={request.max_lag}; expected 0 or more": request.max_lag is not None and not request.max_lag >= 0,
         "step without window; it is the distance of windows": request.step is not None and request.window is None,
         "correction without null; there are no p values": request.null is None and request.correction is not None,
@@ -93,6 +115,12 @@ def check(request: Request) -> None:
     problems = [text for text, is_wrong in wrong.items() if is_wrong]
     if problems:
         raise InputError("; ".join(f"found {text}" for text in problems))
+
+
+def given_of_null(n_draws: int | None, seed: int | None) -> str:
+    """Write those arguments of a null that are given, as in ``n_draws=99 and seed=0``."""
+    given = {"n_draws": n_draws, "seed": seed}
+    return " and ".join(f"{name}={value}" for name, value in given.items() if value is not None)
 
 
 def chosen_names(ds: xr.Dataset, feature: str | Iterable[str]) -> tuple[list[str], bool]:

@@ -208,6 +208,7 @@ def test_synchrony__several_features_and_short_dyads():
         ),
         ({"faces": (0, 1), "pairs": [("000", "001")]}, r"found faces=\(0, 1\) and pairs; expected one of them"),
         ({"n_draws": 0}, "found n_draws=0"),
+        ({"n_draws": 99, "seed": 0}, "found n_draws=99 and seed=0 without null, so that nothing is drawn; give null"),
         ({"rate": 20}, "found rate=20; expected at most 10"),
     ],
 )

@@ -360,6 +360,15 @@ def test_isc__asks_for_one_face():
         ({"null": "effective_df", "correction": "max_r"}, "draws nothing"),
         ({"null": "phase", "n_draws": 0}, "found n_draws=0"),
         ({"null": "circular_shift", "alternative": "less"}, "unknown alternative"),
+        (
+            {"n_draws": 1000, "seed": 0},
+            "found n_draws=1000 and seed=0 without null, so that nothing is drawn; give null",
+        ),
+        ({"seed": 3, "null": "effective_df"}, "found seed=3 with null='effective_df', which draws nothing"),
+        (
+            {"alternative": "greater"},
+            "found alternative='greater' without null and max_lag, .*; give one of them, or leave",
+        ),
     ],
 )
 def test_isc__says_what_is_wrong(arguments, message):
