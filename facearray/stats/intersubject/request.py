@@ -100,8 +100,8 @@ def check(request: Request) -> None:
         f"{of_null} without null, so that nothing is drawn; give null, or leave them out": of_null
         and request.null is None,
         f"{of_null} with null='effective_df', which draws nothing; leave them out": of_null and analytic,
-        f"alternative={request.alternative!r} without null and max_lag, on which it bears; give one of them, or leave it "
-        "out": request.alternative != "two-sided" and request.null is None and not request.max_lag,
+        f"alternative={request.alternative!r} without null and max_lag, on which it bears; give one of them, or leave "
+        "it out": request.alternative != "two-sided" and request.null is None and not request.max_lag,
         f"max_lag={request.max_lag}; expected 0 or more": request.max_lag is not None and not request.max_lag >= 0,
         "step without window; it is the distance of windows": request.step is not None and request.window is None,
         "correction without null; there are no p values": request.null is None and request.correction is not None,
