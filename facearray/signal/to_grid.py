@@ -17,10 +17,11 @@ from facearray.schema import COORDS
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
 from facearray.signal._steps import recorded
+from facearray.signal._times import iter_times
 from facearray.signal._videos import check_detections, chosen_positions, recorded_spans, spans_of
 from facearray.signal.kernels.clock import Clock, fit_clock
 from facearray.signal.kernels.hrf import double_gamma
-from facearray.signal.kernels.spans import Spans, stretch_means
+from facearray.signal.kernels.spans import Spans, frame_spans, stretch_means
 from facearray.stats.units import label_coordinates
 
 __all__ = ["to_grid"]
@@ -93,16 +94,17 @@ def to_grid(
     Raises
     ------
     InputError
-        If an option cannot be used, no volume is within a recording, or sync events are missing, have another form, or
-        do not fit a line to half a volume. Also if a frame's time is unknown.
+        If an option cannot be used, no volume is within a recording or filled to `min_valid` by one, or sync events are
+        missing, have another form, or do not fit a line to half a volume. Also if a frame's time is unknown.
     SchemaError
         If ``ds`` does not follow the schema.
 
     Notes
     -----
-    A frame is on the screen until the next one; the value of a volume is the mean over [t, t + `tr`). With `hrf`, time
-    without a value counts as the mean of what is seen of that face in the run and before it, and a volume for which
-    more than 1 - `min_valid` of the response's weight falls on such time is NaN.
+    A frame is on the screen until the next one; the value of a volume is the mean over [t, t + `tr`), of what there is
+    if that is `min_valid` of it or more, also where the volume is longer than the recording. With `hrf`, time without a
+    value counts as the mean of what is seen of that face in the run and before it, and a volume for which more than
+    1 - `min_valid` of the response's weight falls on such time is NaN.
 
     References
     ----------
@@ -148,6 +150,7 @@ def to_grid(
     first, last = recorded_spans(ds)
     _refuse_grid_beside_recordings(own, tr, first, last)
     volumes = _Volumes(chosen, counts, tr, at, outside, min_valid, convolve=hrf is not None)
+    _refuse_recordings_too_short(ds, volumes, own, speed)
     found = map_videos(
         ds,
         volumes,
@@ -194,9 +197,23 @@ class _Volumes:
     convolve: bool
 
     def __call__(self, frames: Frames) -> Result:
-        x = frames.data["features"][:, self.chosen]
-        spans, begin = spans_of(frames), frames.data["own"]
-        length = self.tr * float(frames.data["speed"])
+        x, begin = frames.data["features"][:, self.chosen], frames.data["own"]
+        means, share = self.means(x, spans_of(frames), begin, float(frames.data["speed"]))
+        means = np.where(share >= self.least, means, np.nan)
+        number = np.arange(len(begin))
+        n_faces = (~np.isnan(means)).any(axis=1).sum(axis=0)
+        return means, number, number * self.tr, n_faces
+
+    @property
+    def least(self) -> float:
+        """The smallest share of a volume, or of its response's weight, that makes a value."""
+        return self.min_valid * (1 - _ROUNDING)
+
+    def means(
+        self, x: NDArray[np.floating], spans: Spans, begin: NDArray[np.float64], speed: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Values of volumes that begin at these times of a video, and the share of each that is known."""
+        length = self.tr * speed
         if self.convolve:
             edges = np.concatenate([[0], np.cumsum(self.counts)])
             runs = [
@@ -204,12 +221,8 @@ class _Volumes:
                 for first, n in zip(edges[:-1], self.counts, strict=True)
             ]
             means, share = (np.concatenate(parts, axis=-1) for parts in zip(*runs, strict=True))
-        else:
-            means, share = stretch_means(x, spans, begin, begin + length)
-        means = np.where(share >= self.min_valid * (1 - _ROUNDING), means, np.nan)
-        number = np.arange(len(begin))
-        n_faces = (~np.isnan(means)).any(axis=1).sum(axis=0)
-        return means, number, number * self.tr, n_faces
+            return means, share
+        return stretch_means(x, spans, begin, begin + length)
 
     def _responses(
         self, x: NDArray[np.floating], spans: Spans, begin: float, n: int, length: float
@@ -316,3 +329,30 @@ def _refuse_grid_beside_recordings(
             f"{np.nanmax(last):g} s; expected them to overlap; give t0 in seconds of timestamp, or the events that "
             "both clocks have recorded as sync="
         )
+
+
+def _refuse_recordings_too_short(
+    ds: xr.Dataset, volumes: _Volumes, own: NDArray[np.float64], speed: NDArray[np.float64]
+) -> None:
+    """Refuse a grid on which no volume could have a value even if a face were seen in every frame."""
+    most = []
+    for video, times in iter_times(ds):
+        seen = np.ones((1, 1, len(times)))
+        with np.errstate(invalid="ignore"):
+            _, share = volumes.means(seen, frame_spans(times, np.arange(len(times))), own[video], float(speed[video]))
+        most.append(float(np.nanmax(share, initial=0.0)))
+        # the longest comes first, so that hardly any is looked at
+        if most[-1] >= volumes.least:
+            return
+    if not most:
+        return
+    expected = f"expected min_valid={volumes.min_valid:g}, {100 * volumes.min_valid:g} % or more, of one"
+    if volumes.convolve:
+        raise InputError(
+            f"found recordings on which {100 * max(most):.3g} % of the response's weight falls at most; {expected} "
+            "volume; say what features are before and behind a recording, as outside=0, or lower min_valid"
+        )
+    raise InputError(
+        f"found volumes of tr={volumes.tr:g} s, of which recordings fill {100 * max(most):.3g} % at most; {expected}; "
+        "give seconds, dividing milliseconds by 1000, or lower min_valid to take the mean of what there is"
+    )

@@ -34,6 +34,14 @@ def test_to_grid__too_little_of_a_volume_is_missing():
     assert to_grid(one_video(x, fps=10), 0.0, 1.0, 2, min_valid=0.4).features[0, 1].item() == pytest.approx(17.5)
 
 
+def test_to_grid__a_volume_longer_than_the_recording_is_the_mean_of_what_there_is():
+    ds = one_video(np.arange(40.0), fps=10)
+    assert to_grid(ds, 0.0, 8.0, 1).features.item() == pytest.approx(19.5)
+    assert to_grid(ds, 0.0, 16.0, 1, min_valid=0.25).features.item() == pytest.approx(19.5)
+    with pytest.raises(InputError, match=r"tr=16 s, of which recordings fill 25 % at most"):
+        to_grid(ds.chunk(), 0.0, 16.0, 1)
+
+
 def test_double_gamma__is_that_of_spm():
     # spm_hrf(2) of SPM12, for which the response is sampled at 1/16 of 2 s
     from scipy.stats import gamma
@@ -142,6 +150,14 @@ def test_fit_clock__is_least_squares():
         ({"t0": [0, 1]}, "found 2 beginnings in t0 and 1 numbers in n; expected one of each a run"),
         ({"t0": "scan"}, "unknown coordinate on video 'scan'"),
         ({"t0": 500}, "found volumes from 500 to 502 s and videos from 0 to 3.9 s; expected them to overlap"),
+        (
+            {"tr": 2000},
+            r"found volumes of tr=2000 s, of which recordings fill 0.2 % at most; expected min_valid=0.5, 50 .*seconds",
+        ),
+        (
+            {"tr": 0.5, "hrf": "spm"},
+            r"found recordings on which 0.0136 % of the response's weight falls at most; expected min_valid=0.5, .*=0",
+        ),
         ({"hrf": "glover"}, "found hrf='glover'; expected 'spm' or None"),
         ({"outside": 0.0}, "found outside= without hrf"),
         ({"outside": np.nan, "hrf": "spm"}, "found outside=nan; expected a finite number"),
