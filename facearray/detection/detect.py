@@ -17,6 +17,7 @@ from facearray.detection.options import RunOptions
 from facearray.detection.run import run
 from facearray.detection.sources import Videos
 from facearray.errors import FaceArrayError
+from facearray.io.location import options_for
 from facearray.io.store import StoreLike, open_store
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def detect(
     journal
         Path or URL of the store's journal; by default ``<store>.run``. Needed if the store is a Zarr store object.
     storage_options
-        Options of the file system that the URLs of the store and its journal name.
+        Options of the file system that the URLs of the store and its journal name; an error where there is no URL.
     video_options
         Options of the file system that the URLs of videos name. By default ``storage_options`` for those of the store's
         kind, and for all if the store is local.
@@ -189,7 +190,8 @@ def _detect(videos: Videos, store: StoreLike, options: RunOptions, stop: threadi
     report = run(videos, store, options, stop=stop)
     for label, reason in report.failures.items():
         logger.warning("%s: %s", label, reason)
-    return open_store(store, journal=options.journal, storage_options=options.storage_options)
+    of_store = options_for(options.storage_options, store, options.journal)
+    return open_store(store, journal=options.journal, storage_options=of_store)
 
 
 async def _detect_meanwhile(videos: Videos, store: StoreLike, options: RunOptions) -> xr.Dataset:

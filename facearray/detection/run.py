@@ -28,6 +28,7 @@ from facearray.detection.task import Workplace
 from facearray.errors import ClusterError, FaceArrayError, InputError
 from facearray.io.journal import ROWS_PER_PART, Journal
 from facearray.io.lease import Lease, Part, read_holders
+from facearray.io.location import check_options, same_kind
 from facearray.io.store import Layout, Store, StoreLike, frame_capacity
 
 __all__ = ["RunOptions", "RunReport", "run"]
@@ -48,6 +49,8 @@ def run(videos: Videos, store: StoreLike, options: RunOptions, *, stop: threadin
         Ends a run on workers as Ctrl-C does, from another thread.
     """
     sources = find_videos(videos, partial(options.of_video, store=store))
+    of_videos = [source.path for source in sources if options.video_options is None and same_kind(source.path, store)]
+    check_options(options.storage_options, store, options.journal, *of_videos)
     journal = Journal.beside(store, journal=options.journal, storage_options=options.storage_options)
     if options.client is not None:
         check_reachable(store, journal, options.client)

@@ -15,7 +15,7 @@ import xarray as xr
 
 from facearray.errors import InputError, unknown_names
 from facearray.io.exporters import bids, netcdf, parquet, pyfeat
-from facearray.io.location import StoreLike
+from facearray.io.location import StoreLike, check_options
 from facearray.io.privacy import REMOVED
 from facearray.io.privacy import deidentify as _deidentify
 from facearray.io.reading import open_store
@@ -82,7 +82,8 @@ def export(
     ------
     InputError
         If the format cannot be told, a name or label is unknown, the path is a URL or has no folder, there is
-        something already that is not to be overwritten, or there is a key without `deidentify`.
+        something already that is not to be overwritten, there is a key without `deidentify`, or there are options but
+        no URL.
     SchemaError
         If the Dataset does not follow the schema, or has values that the format has no place for.
     StructureError
@@ -149,6 +150,7 @@ def run_export(
     kind = _format_of(target, format)
     if key is not None and not deidentify:
         raise InputError("found a key without deidentify; expected both, or no key")
+    check_options(storage_options, None if isinstance(ds, xr.Dataset) else ds)
     if not isinstance(ds, xr.Dataset):
         ds = open_store(ds, storage_options=storage_options)
     ds = _choose(ds, select=select, videos=videos)

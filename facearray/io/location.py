@@ -29,10 +29,12 @@ __all__ = [
     "address",
     "check_folder",
     "check_kind",
+    "check_options",
     "check_shared",
     "file_system",
     "nearby_names",
     "open_zarr_store",
+    "options_for",
     "resolve",
     "same_kind",
     "similar_names",
@@ -120,6 +122,51 @@ def _unreachable(url: str, error: Exception, storage_options: Mapping[str, Any] 
     return InputError(
         f"found {mask_secrets(url)}, which cannot be reached: {reason}; expected a path, or a URL of a kind that "
         f"fsspec knows and whose package is installed, with options that it has{needs}"
+    )
+
+
+def options_for(storage_options: Mapping[str, Any] | None, *places: StoreLike | None) -> Mapping[str, Any] | None:
+    """Options of file systems, if one of some places is behind a URL; paths and store objects have no use for them.
+
+    Examples
+    --------
+    >>> options_for({"anon": True}, "s3://bucket/study.zarr", None), options_for({"anon": True}, "study.zarr", None)
+    ({'anon': True}, None)
+    """
+    return storage_options if any(map(_takes_options, places)) else None
+
+
+def _takes_options(place: StoreLike | None) -> bool:
+    return place is not None and not isinstance(place, ZarrStore) and not _is_local(os.fspath(place))
+
+
+def check_options(storage_options: Mapping[str, Any] | None, *places: StoreLike | None) -> None:
+    """Make sure that options of file systems have one that takes them.
+
+    Parameters
+    ----------
+    storage_options
+        What was given.
+    places
+        What it could be meant for, the store first; None for none.
+
+    Raises
+    ------
+    InputError
+        If there are options, and all places are paths or store objects.
+
+    Examples
+    --------
+    >>> check_options({"anon": True}, "s3://bucket/study.zarr")
+    """
+    if not storage_options or options_for(storage_options, *places):
+        return
+    store = places[0] if places else None
+    where = "what is in memory" if store is None else address(store)
+    kind = ", a store object, which has its own" if isinstance(store, ZarrStore) else ""
+    raise InputError(
+        f"found storage_options ({', '.join(map(str, storage_options))}) for {where}{kind}; expected options only with "
+        "a URL, such as s3://bucket/study.zarr, whose file system takes them; leave them out, or give the URL"
     )
 
 

@@ -23,7 +23,7 @@ from facearray.io.assembling import assemble
 from facearray.io.journal import Journal
 from facearray.io.layout import Layout
 from facearray.io.lease import Lease
-from facearray.io.location import StoreLike, address
+from facearray.io.location import StoreLike, address, check_options
 from facearray.io.paths import MISSING, FileKind, Paths, Source, find_files, natural_key, shortest_ends
 from facearray.io.readers import READERS, Reader, load_reader
 from facearray.io.readers.recognition import AttributesError, recognize
@@ -92,8 +92,8 @@ def read(
     Raises
     ------
     InputError
-        If there is nothing at the paths, the source does not exist, the frame rate is not positive, or there is a
-        store already.
+        If there is nothing at the paths, the source does not exist, the frame rate is not positive, there is a
+        store already, or there are options but no store behind a URL.
     ReadError
         If no file can be read.
 
@@ -102,6 +102,7 @@ def read(
     >>> ds = read("detections/*.csv", fps=25)  # doctest: +SKIP
     """
     _check(source, fps)
+    check_options(storage_options, store)
     if store is not None and not overwrite and Store.exists(store, storage_options=storage_options):
         raise InputError(
             f"found a store at {address(store)}; expected none; name another place, or pass overwrite=True"

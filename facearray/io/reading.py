@@ -16,7 +16,7 @@ from facearray.errors import SchemaError
 from facearray.io.existing import find_group, incomplete, is_finished
 from facearray.io.journal import Journal
 from facearray.io.lease import no_store, not_made
-from facearray.io.location import StoreLike, address, open_zarr_store
+from facearray.io.location import StoreLike, address, check_options, open_zarr_store
 from facearray.io.markers import PER_VIDEO
 from facearray.schema import COORDS, validate
 
@@ -56,7 +56,7 @@ def open_store(
     Raises
     ------
     InputError
-        If there is nothing at this place.
+        If there is nothing at this place, or there are options but no URL.
     StructureError
         If there is something else than a Zarr group, or a store that is being made, or whose making was interrupted.
     SchemaError
@@ -66,6 +66,7 @@ def open_store(
     --------
     >>> ds = open_store("study.zarr")  # doctest: +SKIP
     """
+    check_options(storage_options, store, journal)
     place = open_zarr_store(store, storage_options, read_only=True).with_read_only(True)
     group = find_group(place)
     if group is None:

@@ -17,7 +17,7 @@ from zarr.abc.store import Store as ZarrStore
 from facearray.io.existing import consolidate, find_group, make_room
 from facearray.io.journal import Journal
 from facearray.io.layout import INCOMPLETE, SCHEMA_ATTR
-from facearray.io.location import StoreLike, file_system, open_zarr_store, resolve, store_errors
+from facearray.io.location import StoreLike, check_options, file_system, open_zarr_store, resolve, store_errors
 from facearray.schema import COORDS, DATA_VARS, SCHEMA_VERSION, Variable, chunk_shape, validate
 
 __all__ = ["chunk_sizes", "in_blocks", "save"]
@@ -63,7 +63,7 @@ def save(
     SchemaError
         If the Dataset does not follow the schema.
     InputError
-        If there is a store already and it is not to be overwritten.
+        If there is a store already and it is not to be overwritten, or there are options but no URL.
     StructureError
         If there is something that is not a store, which is never deleted.
 
@@ -72,6 +72,7 @@ def save(
     >>> part = ds.sel(video=["a.mp4"]).isel(frame=slice(0, 500))  # doctest: +SKIP
     >>> ds = open_store(save(part, "part.zarr"))  # doctest: +SKIP
     """
+    check_options(storage_options, store)
     validate(ds)
     place = open_zarr_store(store, storage_options)
     if find_group(place) is None:

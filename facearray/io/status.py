@@ -12,7 +12,7 @@ from typing import Any
 from facearray._words import counted
 from facearray.io.journal import Journal
 from facearray.io.lease import Holder, Lease, read_holders
-from facearray.io.location import StoreLike, address
+from facearray.io.location import StoreLike, address, check_options
 from facearray.io.store import Store
 
 __all__ = ["StoreStatus", "finalize_store", "run_state", "store_status"]
@@ -100,10 +100,11 @@ def store_status(
     Raises
     ------
     InputError
-        If there is nothing at this place.
+        If there is nothing at this place, or there are options but no URL.
     StructureError
         If there is something else than a store.
     """
+    check_options(storage_options, store, journal)
     notes = Journal.beside(store, journal=journal, storage_options=storage_options)
     holders = list(read_holders(notes).values())
     run, holder = _run(holders), _holder(holders)
@@ -184,12 +185,13 @@ def finalize_store(
     Raises
     ------
     InputError
-        If there is nothing at this place.
+        If there is nothing at this place, or there are options but no URL.
     LeaseError
         If a run is writing into the store.
     StructureError
         If there is something else than a store, or the journal belongs to another one.
     """
+    check_options(storage_options, store, journal)
     opened = Store.open(store, storage_options=storage_options)
     notes = Journal.beside(store, journal=journal, storage_options=storage_options)
     with Lease(notes, take_over=take_over):

@@ -25,7 +25,7 @@ from facearray.detection.video import Video, open_video, probe
 from facearray.errors import InputError, MismatchError, unknown_names
 from facearray.io.exporters.staging import staged_files
 from facearray.io.journal import Journal
-from facearray.io.location import StoreLike
+from facearray.io.location import StoreLike, check_options
 from facearray.io.reading import open_store
 from facearray.plot.overlay.clock import Clock
 from facearray.plot.overlay.encoder import Encoder, Sound, format_of
@@ -184,6 +184,7 @@ def render(
     >>> render("study.zarr", "interview.mp4", "interview_drawn.mp4")  # doctest: +SKIP
     >>> render("study.zarr", "interview.mp4", "shared.mp4", blur_faces=True, draw="none", audio=False)  # doctest: +SKIP
     """
+    check_options(storage_options, None if isinstance(ds, xr.Dataset) else ds)
     _check_options(blur_faces=blur_faces, hold=hold, keep_unsure=keep_unsure, mesh_only=mesh_only)
     out = Path(out)
     form = format_of(out)

@@ -16,7 +16,7 @@ import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
 from facearray.errors import FaceArrayError, InputError
-from facearray.io.location import StoreLike, address
+from facearray.io.location import StoreLike, address, options_for
 from facearray.io.reading import open_store
 from facearray.io.status import run_state
 from facearray.plot.viewer.catalog import Catalog, Opened
@@ -106,11 +106,13 @@ def view(
         name, read = "Dataset", lambda: Opened(prepare(store) if prepare else store)
     else:
         name = address(store)
+        # they may be those of videos only
+        options = options_for(storage_options, store, journal)
 
         def read() -> Opened:
-            ds = open_store(store, journal=journal, storage_options=storage_options)
+            ds = open_store(store, journal=journal, storage_options=options)
             noted = journal is not None or not isinstance(store, ZarrStore)
-            run = run_state(store, journal=journal, storage_options=storage_options) if noted else "ended"
+            run = run_state(store, journal=journal, storage_options=options) if noted else "ended"
             return Opened(prepare(ds) if prepare else ds, run)
 
     viewer = Viewer(Catalog(name, read, annotations=annotations), locator, host=host, port=port, origins=origins)

@@ -4,14 +4,20 @@ from functools import partial
 
 import pytest
 from fsspec.registry import known_implementations
+from zarr.storage import LocalStore
 
+from facearray.detection.detect import detect
 from facearray.detection.sources import find_videos
 from facearray.errors import InputError
+from facearray.io.exporting import export
 from facearray.io.journal import Journal
 from facearray.io.location import address, open_zarr_store, resolve
+from facearray.io.read import read
 from facearray.io.remote_store import unknown_option
-from facearray.io.status import store_status
+from facearray.io.saving import save
+from facearray.io.status import finalize_store, store_status
 from facearray.io.store import Store, open_store
+from facearray.plot.render import render
 
 
 @pytest.fixture
@@ -104,6 +110,36 @@ def test_unknown_option__is_named_and_no_value_shown(options, message):
             use("s3://bucket/s.zarr", storage_options=options)
         assert message in str(caught.value)
         assert "geheim" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize("kind", ["path", "file URL", "store object"])
+def test_storage_options__without_a_url_are_refused(kind, tmp_path, layout):
+    path = tmp_path / "s.zarr"
+    Store.create(path, layout, [("a", "")], 1024)
+    ds, options = open_store(path), {"anon": True, "secret": "geheim"}
+    store = {"path": path, "file URL": f"file://{path}", "store object": LocalStore(path)}[kind]
+    uses = [open_store, partial(save, ds, overwrite=True), partial(read, "*.csv"), partial(render, source="a", out="b")]
+    uses += [partial(export, path=tmp_path / "a.csv")]
+    if kind != "store object":
+        uses += [store_status, finalize_store, partial(detect, [tmp_path / "a.mp4"])]
+    for use in uses:
+        given = {"store": store} if getattr(use, "func", None) in (read, save, detect) else {"ds": store}
+        with pytest.raises(
+            InputError, match=r"found storage_options .anon, secret. for .*s.zarr.*; expected"
+        ) as caught:
+            use(**given, storage_options=options) if isinstance(use, partial) else use(store, storage_options=options)
+        assert "geheim" not in str(caught.value)
+    with pytest.raises(InputError, match=r"for what is in memory; expected"):
+        export(ds, tmp_path / "a.csv", storage_options=options)
+
+
+def test_storage_options__of_a_journal_behind_a_url_are_taken(tmp_path, layout):
+    Store.create(tmp_path / "s.zarr", layout, [("a", "")], 1024)
+    ds = open_store(
+        tmp_path / "s.zarr", journal="memory://options/s.run", storage_options={"skip_instance_cache": True}
+    )
+    assert ds["status"].values.tolist() == ["pending"]
+    open_store(tmp_path / "s.zarr", storage_options={})
 
 
 def find_videos_with(options, url, **_):
