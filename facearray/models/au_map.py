@@ -15,9 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from facearray import schema
 from facearray._version import package_version
-from facearray.errors import InputError, ReadError
+from facearray.errors import InputError
 from facearray.models.au_labels import labelled_faces
-from facearray.models.au_map_file import content_hash, existing_map, map_path, read_map, write_map
+from facearray.models.au_map_file import (
+    FileKind,
+    check_arrays,
+    check_names,
+    content_hash,
+    existing_map,
+    map_path,
+    read_fitted,
+    write_fitted,
+)
 from facearray.models.geometry import N_LANDMARKS
 from facearray.models.mesh_measures import lay_on_canonical
 
@@ -26,8 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AUMap", "predictors"]
 
-#: Of the file; a reader refuses others.
-FORMAT = "facearray AU map 1"
+_FILE = FileKind("map", "facearray AU map 1", "AUMap.save")
 
 _SCORES = ("r", "r_within", "mae", "n")
 
@@ -239,7 +247,7 @@ class AUMap:
         path = map_path(name)
         if path.exists() and not overwrite:
             raise InputError(f"found a map in {path}; expected a new name, or overwrite=True to replace it")
-        write_map(path, {"sha256": self.sha256, "map": self._header()}, self._arrays())
+        write_fitted(path, _FILE, self._header(), self._arrays(), self.sha256)
         return path
 
     @classmethod
@@ -263,38 +271,24 @@ class AUMap:
         ReadError
             If the file is damaged, of another kind, or made for other predictors than this version has.
         """
-        path = existing_map(name)
-        try:
-            header, arrays = read_map(path)
-            found = cls._from(json.loads(header["map"]), arrays)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ReadError(
-                f"cannot read the map {path.name}: {error}; expected a file that AUMap.save wrote; save it again"
-            ) from error
-        if found.sha256 != header["sha256"]:
-            raise ReadError(f"cannot read the map {path.name}: its content is not what was saved; save it again")
-        return found
+        return read_fitted(existing_map(name), _FILE, cls._from)
 
     @classmethod
     def _from(cls, header: Mapping[str, Any], arrays: Mapping[str, NDArray[np.float64]]) -> Self:
-        if header["format"] != FORMAT:
-            raise ValueError(f"found the format {header['format']!r}; expected {FORMAT!r}")
-        if header["predictors"] != list(PREDICTORS):
-            unknown = sorted(set(header["predictors"]) - set(PREDICTORS))
-            missing = sorted(set(PREDICTORS) - set(header["predictors"]))
-            raise ValueError(
-                f"found other predictors than this version has: {', '.join(unknown) or 'none'} that it has not, "
-                f"{', '.join(missing) or 'none'} left out, or another order"
-            )
-        names, (coef, intercept, scores) = header["names"], (arrays[key] for key in ("coef", "intercept", "scores"))
-        expected = [(len(PREDICTORS), len(names)), (len(names),), (len(_SCORES), len(names))]
-        found = [array.shape for array in (coef, intercept, scores)]
-        if found != expected or not (np.isfinite(coef).all() and np.isfinite(intercept).all()):
-            raise ValueError(f"found finite coef, intercept and scores of shapes {found}; expected {expected}")
+        check_names("predictors", header["predictors"], PREDICTORS)
+        names, n = header["names"], len(header["names"])
+        shapes = {"coef": (len(PREDICTORS), n), "intercept": (n,), "scores": (len(_SCORES), n)}
+        check_arrays(arrays, shapes, finite=("coef", "intercept"))
+        coef, intercept, scores = (arrays[key] for key in shapes)
         return cls(coef, intercept, tuple(names), _score_dataset(scores, names), header["provenance"])
 
     def _header(self) -> str:
-        content = {"format": FORMAT, "names": self.names, "predictors": PREDICTORS, "provenance": dict(self.provenance)}
+        content = {
+            "format": _FILE.format,
+            "names": self.names,
+            "predictors": PREDICTORS,
+            "provenance": dict(self.provenance),
+        }
         return json.dumps(content, sort_keys=True)
 
     def _arrays(self) -> dict[str, NDArray[np.float64]]:

@@ -18,9 +18,9 @@ from facearray import schema
 from facearray._version import package_version
 from facearray._words import counted
 from facearray.blocks import iter_blocks
-from facearray.errors import InputError, ReadError, SchemaError
+from facearray.errors import InputError, SchemaError
 from facearray.io.location import check_folder
-from facearray.models.au_map_file import content_hash, read_map, write_map
+from facearray.models.au_map_file import FileKind, check_arrays, check_names, content_hash, read_fitted, write_fitted
 from facearray.models.geometry import N_LANDMARKS, N_VERTICES, canonical_mesh
 from facearray.models.inputs import person_codes
 from facearray.models.mesh_measures import lay_on_canonical
@@ -31,8 +31,7 @@ __all__ = ["FaceModel"]
 
 _Array = NDArray[np.float64]
 
-#: Of the file; a reader refuses others.
-FORMAT = "facearray face model 1"
+_FILE = FileKind("model", "facearray face model 1", "FaceModel.save")
 
 _UNITS = tuple(MOVEMENTS)
 
@@ -172,7 +171,7 @@ class FaceModel:
         check_folder(path)
         if path.exists() and not overwrite:
             raise InputError(f"found {path}; expected a new path, or overwrite=True to replace it")
-        write_map(path, {"sha256": self.sha256, "model": self._header()}, self._arrays())
+        write_fitted(path, _FILE, self._header(), self._arrays(), self.sha256)
         return path
 
     @classmethod
@@ -203,24 +202,13 @@ class FaceModel:
         path = _path(path)
         if not path.is_file():
             raise InputError(f"found no file {path}; expected a model that FaceModel.save wrote")
-        try:
-            header, arrays = read_map(path)
-            content = json.loads(header["model"])
-            shapes = {name: arrays[name].shape for name in ("coef", "r2")}
-            expected = {"coef": (len(_UNITS), N_VERTICES, 3), "r2": (N_VERTICES,)}
-            if content["format"] != FORMAT or content["units"] != list(_UNITS) or shapes != expected:
-                raise ValueError(f"found {content['format']!r} with {shapes}; expected {FORMAT!r} with {expected}")
-            if not np.isfinite(arrays["coef"]).all():
-                raise ValueError("found coefficients that are no numbers")
-            scores = _score_dataset(arrays["r2"], float(content["r2"]))
-            found = cls(arrays["coef"], scores, content["provenance"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ReadError(
-                f"cannot read the model {path.name}: {error}; expected a file that FaceModel.save wrote; save it again"
-            ) from error
-        if found.sha256 != header["sha256"]:
-            raise ReadError(f"cannot read the model {path.name}: its content is not what was saved; save it again")
-        return found
+        return read_fitted(path, _FILE, cls._from)
+
+    @classmethod
+    def _from(cls, header: Mapping[str, Any], arrays: Mapping[str, _Array]) -> Self:
+        check_names("action units", header["units"], _UNITS)
+        check_arrays(arrays, {"coef": (len(_UNITS), N_VERTICES, 3), "r2": (N_VERTICES,)}, finite=("coef",))
+        return cls(arrays["coef"], _score_dataset(arrays["r2"], float(header["r2"])), header["provenance"])
 
     @property
     def sha256(self) -> str:
@@ -229,7 +217,7 @@ class FaceModel:
 
     def _header(self) -> str:
         content = {
-            "format": FORMAT,
+            "format": _FILE.format,
             "units": list(_UNITS),
             "r2": float(self.scores.attrs["r2"]),
             "provenance": dict(self.provenance),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -174,6 +176,38 @@ def test_load__refuses_other_files(model, tmp_path):
     arrays["coef"] = arrays["coef"] + 1
     np.savez(path, **arrays)
     with pytest.raises(ReadError, match="its content is not what was saved"):
+        fa.plot.FaceModel.load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (
+            lambda h, a: h.update(format="face model 9"),
+            "found the format 'face model 9'; expected 'facearray face",
+        ),
+        (
+            lambda h, a: h["units"].__setitem__(0, "AU99"),
+            "action units than this version has: AU99 that it has",
+        ),
+        (lambda h, a: h["units"].reverse(), "or another order"),
+        (lambda h, a: h.pop("units"), "found no 'units' in it"),
+        (lambda h, a: a.pop("r2"), "found no 'r2' in it"),
+        (lambda h, a: a.update(r2=np.zeros(3)), r"found r2 of the shape \(3,\); expected \(468,\)"),
+        (lambda h, a: a.update(coef=a["coef"] * np.nan), "found coef with values that are not finite"),
+        (lambda h, a: a.update(coef=np.array([["x"]], dtype="U1")), "coef of another kind"),
+    ],
+)
+def test_load__says_what_is_wrong_as_a_map_of_action_units_does(model, tmp_path, change, match):
+    path = model.save(tmp_path / "m.npz")
+    with np.load(path) as content:
+        arrays = dict(content)
+    header = json.loads(arrays.pop("header").tobytes())
+    inner = json.loads(header["model"])
+    change(inner, arrays)
+    header["model"] = json.dumps(inner, sort_keys=True)
+    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+    with pytest.raises(ReadError, match=rf"cannot read the model m\.npz: .*{match}.*FaceModel\.save wrote"):
         fa.plot.FaceModel.load(path)
 
 
