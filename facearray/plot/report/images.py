@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from facearray.plot._jpeg import jpeg
 from facearray.plot.landmarks import read_frame
 from facearray.plot.report.section import note, section
 
 __all__ = ["images"]
 
-#: Most pictures, and their longest side in pixels.
-MAX_IMAGES, SIDE = 12, 320
+#: Most pictures, their longest side in pixels, and their quality as JPEG.
+MAX_IMAGES, SIDE, QUALITY = 12, 320, 80
 
 
 def images(ds: xr.Dataset, table: pd.DataFrame) -> str:
@@ -55,8 +55,7 @@ def _figure(picture: np.ndarray, boxes: list[list[float]], label: str, seconds: 
     for x, y, width, height in boxes:
         draw.rectangle((x, y, x + width, y + height), outline="#E69F00", width=max(2, image.width // 200))
     image.thumbnail((SIDE, SIDE))
-    data = io.BytesIO()
-    image.convert("RGB").save(data, "JPEG", quality=80)
-    address = "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+    data = jpeg(np.asarray(image.convert("RGB")), QUALITY)
+    address = "data:image/jpeg;base64," + base64.b64encode(data).decode()
     caption = html.escape(f"{label}, {seconds:.2f} s" if np.isfinite(seconds) else label)
     return f'<figure><img src="{address}" alt="{caption}"><figcaption>{caption}</figcaption></figure>'

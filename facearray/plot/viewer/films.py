@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 import time
 from collections import OrderedDict
@@ -15,13 +14,17 @@ from numpy.typing import NDArray
 
 from facearray.detection.seeking import Decoded, FrameStream, SeekableVideo
 from facearray.errors import VideoError
+from facearray.plot._jpeg import jpeg
 
-__all__ = ["Bounded", "Film", "jpeg", "thumbnail"]
+__all__ = ["Bounded", "Film", "thumbnail"]
 
 _V = TypeVar("_V")
 
 #: Longest side of frames and of thumbnails, in pixels.
 FRAME_SIDE, THUMBNAIL_SIDE = 960, 160
+
+#: Of the JPEG pictures.
+QUALITY = 85
 
 #: Stored frames up to which decoding goes on instead of starting anew, and those that are kept before one that is
 #: stepped back to.
@@ -192,7 +195,7 @@ class Film:
             if self._last > position or time.monotonic() > until:
                 return None
             if behind < self._last and self._matches(decoded, self._last):
-                found = jpeg(decoded.frame)
+                found = jpeg(decoded.frame, QUALITY)
                 self.pictures.put(self._last, found)
                 if self._last == position:
                     return found
@@ -243,14 +246,5 @@ def thumbnail(path: str, seconds: float) -> bytes:
         with video.stream(place) as stream:
             decoded = next(stream, None)
         if decoded is not None:
-            return jpeg(decoded.frame)
+            return jpeg(decoded.frame, QUALITY)
     raise VideoError(f"{Path(path).name!r}: found no frame that can be decoded; expected one; copy the file again")
-
-
-def jpeg(frame: NDArray[np.uint8]) -> bytes:
-    """Return a frame (height, width, 3) as a JPEG picture."""
-    from PIL import Image
-
-    data = io.BytesIO()
-    Image.fromarray(frame).save(data, "JPEG", quality=85)
-    return data.getvalue()
