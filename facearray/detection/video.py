@@ -7,7 +7,6 @@ import math
 import os
 import secrets
 import threading
-import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from facearray.detection.container import declared_size
 from facearray.detection.ffmpeg import DecodeLog, ShownFrame, read_header, start_decoding
+from facearray.detection.memory import Memory
 from facearray.detection.picture import probe_picture, read_picture
 from facearray.errors import InputError, VideoError
 
@@ -321,7 +321,7 @@ class _Stream(Video):
 
     def _batches(self, batch_size: int) -> Iterator[Batch]:
         n_read, n = 0, batch_size
-        memory = _Memory(batch_size * self.height * self.width * 3)
+        memory = Memory(batch_size * self.height * self.width * 3)
         while n == batch_size:
             if self._closed:
                 raise InputError(f"{_name(self._path)} was closed while it was read; open it again")
@@ -377,22 +377,6 @@ class _Stream(Video):
         self._stdout.close()
         self._process.wait()
         self._log.join()
-
-
-class _Memory:
-    """Memory for batches, taken anew once nobody has a batch: memory from the system is filled with zeros first."""
-
-    def __init__(self, n_bytes: int) -> None:
-        self._n_bytes = n_bytes
-        self._idle: list[NDArray[np.uint8]] = []
-
-    def take(self) -> NDArray[np.uint8]:
-        """Return bytes that nothing else refers to."""
-        memory = self._idle.pop() if self._idle else np.empty(self._n_bytes, np.uint8)
-        # Views refer to this array and not to the memory, since it is made of a buffer: it lives as long as any.
-        given = np.frombuffer(memory.data, np.uint8)
-        weakref.finalize(given, self._idle.append, memory).atexit = False
-        return given
 
 
 def _summarize(log: DecodeLog, width: int, height: int, n_missing: int) -> VideoSummary:
