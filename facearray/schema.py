@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
-from facearray.errors import SchemaError
+from facearray.errors import SchemaError, unknown_names
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -337,7 +337,7 @@ def feature_names(*groups: str) -> tuple[str, ...]:
 
     Raises
     ------
-    KeyError
+    InputError
         If there is no such group.
 
     Examples
@@ -345,6 +345,8 @@ def feature_names(*groups: str) -> tuple[str, ...]:
     >>> feature_names("emotions")
     ('anger', 'disgust', 'fear', 'happiness', 'sadness', 'surprise', 'neutral')
     """
+    if unknown := [group for group in groups if group not in GROUPS]:
+        raise unknown_names("group of features", unknown, list(GROUPS))
     return tuple(name for group in groups for name in GROUPS[group].features)
 
 

@@ -57,7 +57,7 @@ def coefficients(
     Raises
     ------
     InputError
-        If ``result`` is no such result or is one over time, or a name is unknown.
+        If ``result`` is no such result or is one over time, a name is unknown, or `alpha` is no share.
 
     Examples
     --------
@@ -80,6 +80,8 @@ def coefficients(
             f"found windows of time ({result.sizes['time']}); expected one value a feature: choose one, for instance "
             "result.isel(time=0), or draw them over time with .fex.plot.over_time()"
         )
+    if not 0 <= alpha <= 1:
+        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
     if error not in ("ci", "se"):
         raise unknown_names("kind of error bar", [str(error)], ["ci", "se"])
     result = result[[effect, "se", "p_adjusted", "ci_low", "ci_high"]].compute()

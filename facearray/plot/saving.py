@@ -48,8 +48,8 @@ def save(picture: hv.Dimensioned, path: str | os.PathLike[str], *, dpi: int = 20
     picture
         What a function of `facearray.plot` returned, or any other HoloViews object.
     path
-        ``.html``: an interactive page that asks for nothing over a network. ``.png``, ``.svg``, ``.pdf``: drawn by
-        matplotlib; no browser and no display are needed. A file that exists is replaced.
+        ``.html`` or ``.htm``: an interactive page that asks for nothing over a network. ``.png``, ``.svg``, ``.pdf``:
+        drawn by matplotlib; no browser and no display are needed. A file that exists is replaced.
     dpi
         Dots an inch of PNG, and of what is a bitmap in SVG and PDF.
     title
@@ -63,8 +63,8 @@ def save(picture: hv.Dimensioned, path: str | os.PathLike[str], *, dpi: int = 20
     Raises
     ------
     InputError
-        If there is no such folder, the suffix is another one, or a picture that shows one video at a time is to be
-        printed: select one before drawing.
+        If it is no picture, there is no such folder, the suffix is another one, or a picture that shows one video at a
+        time is to be printed: select one before drawing.
 
     Examples
     --------
@@ -74,6 +74,13 @@ def save(picture: hv.Dimensioned, path: str | os.PathLike[str], *, dpi: int = 20
     ...     save(hv.Curve([1, 3, 2]), f"{folder}/curve.svg").name
     'curve.svg'
     """
+    from holoviews.core import Dimensioned
+
+    if not isinstance(picture, Dimensioned):
+        raise InputError(
+            f"found an object of type {type(picture).__name__}; expected a picture: what a function of facearray.plot "
+            "returns, or another HoloViews object"
+        )
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in (*PAGES, *PRINTS):

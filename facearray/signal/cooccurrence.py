@@ -68,6 +68,16 @@ def cooccurrence(
     -----
     Neighbouring frames resemble each other; compare videos or people, not frames, where a difference is to be tested.
 
+    References
+    ----------
+    Jaccard, P. (1912). The distribution of the flora in the alpine zone. New Phytologist 11, 37-50.
+
+    Yule, G. U. (1912). On the methods of measuring association between two attributes. Journal of the Royal Statistical
+    Society 75, 579-652 (``"phi"``).
+
+    Brin, S., Motwani, R., Ullman, J. D. & Tsur, S. (1997). Dynamic itemset counting and implication rules for market
+    basket data. Proceedings of SIGMOD, 255-264 (``"lift"``, there called interest).
+
     Examples
     --------
     >>> dims, values = ("video", "frame"), np.array([[0.9, 0.1], [0.9, 0.9], [0.1, 0.2]], "f4")
@@ -121,7 +131,7 @@ def cooccurrence_network(found: xr.Dataset, measure: str = "jaccard", *, least: 
     Raises
     ------
     InputError
-        If there is no such measure.
+        If there is no such measure, or `least` is no number.
     SchemaError
         If it is no result of `cooccurrence`.
 
@@ -139,6 +149,9 @@ def cooccurrence_network(found: xr.Dataset, measure: str = "jaccard", *, least: 
         raise SchemaError(f"found no dims {sorted(absent)}; expected a result of facearray.signal.cooccurrence")
     if measure not in found.data_vars or measure == "n":
         raise unknown_names("measure", [str(measure)], sorted(set(map(str, found.data_vars)) - {"n"}))
+    problems = Problems()
+    problems.finite(least=least)
+    problems.raise_if_any()
     array = found[measure]
     others = [dim for dim in ("video", "face") if dim not in array.dims]
     values = array.expand_dims(others).transpose("video", "face", "feature", "feature_other").to_numpy()

@@ -63,7 +63,7 @@ def agreement(
     ------
     InputError
         If a label is no feature, a column is missing, several faces are to be told apart, or intervals are wrong in a
-        way that `annotate` refuses.
+        way that `annotate` refuses; if the threshold is no number.
     SchemaError
         If ``ds`` does not follow the schema or has no times.
 
@@ -95,6 +95,8 @@ def agreement(
     (0.666..., 0.333, 0.5)
     """
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
+    if not np.isfinite(threshold):
+        raise InputError(f"found threshold={threshold}; expected a finite number")
     ds = _of_face(ds, table, face)
     coded = _Codes.of(ds, table, rater)
     counts = np.zeros((len(coded.raters), len(coded.features), 2, 2), dtype=np.int64)

@@ -44,8 +44,8 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
     Raises
     ------
     InputError
-        If ``result`` is not such a result. What describes without a test, as `facearray.stats.summarize` does, has no
-        words but its numbers.
+        If `alpha` is no share, or ``result`` is not such a result. What describes without a test, as
+        `facearray.stats.summarize` does, has no words but its numbers.
 
     Examples
     --------
@@ -64,6 +64,8 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
     >>> print(describe(ttest(ds, "condition")).splitlines()[1])
     1 of 1 feature differed at alpha = .05: AU12: difference = 4, 95% CI [1.73, 6.27], t(4.00) = 4.90, ...
     """
+    if not 0 <= alpha <= 1:
+        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
     method = result.attrs.get("method")
     if method not in _WRITERS:
         raise InputError(_not_a_test(method))

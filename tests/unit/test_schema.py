@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from facearray.errors import SchemaError
+from facearray.errors import InputError, SchemaError
 from facearray.schema import (
     COORDS,
     DATA_VARS,
@@ -57,6 +57,11 @@ def test_registry__features_belong_to_groups_in_storage_order():
 
 def test_feature_names__several_groups():
     assert feature_names("gaze", "affect") == ("gaze_pitch", "gaze_yaw", "valence", "arousal")
+
+
+def test_feature_names__unknown_groups():
+    with pytest.raises(InputError, match=r"unknown group of features 'emotion' \(did you mean 'emotions'"):
+        feature_names("aus", "emotion")
 
 
 @pytest.mark.parametrize("name", [v.name for v in (*DATA_VARS.values(), *COORDS.values()) if "frame" in v.dims])

@@ -312,6 +312,8 @@ def _levels_are_of_events(ds: xr.Dataset, table: pd.DataFrame, request: EventReq
         raise InputError(f"found a {type(table).__name__} of events; expected a DataFrame with columns video, onset")
     if absent := [column for column in _REQUIRED if column not in table.columns]:
         raise unknown_names("column of the events", absent, [str(column) for column in table.columns])
+    if not len(table):
+        raise InputError("found a table without rows; expected an event in each")
     if request.by is None:
         return False
     columns = [str(column) for column in table.columns if column not in _PLACE]

@@ -86,3 +86,9 @@ def test_coefficients__of_windows_are_refused_with_a_way_out(result):
     with pytest.raises(InputError, match=r"found windows of time \(2\).* result\.isel\(time=0\).*\.over_time\(\)"):
         coefficients(over_time)
     assert drawn(coefficients(over_time.isel(time=0))) == drawn(coefficients(result))
+
+
+def test_coefficients__a_level_that_is_no_share(result):
+    for alpha in (5, float("nan")):
+        with pytest.raises(InputError, match=f"found alpha={alpha}; expected a share between 0 and 1"):
+            coefficients(result, alpha=alpha)

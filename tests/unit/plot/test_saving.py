@@ -110,3 +110,8 @@ def test_pictures__zooming_thins_what_is_in_view_anew(recordings):
 def test_save__no_folder(tmp_path):
     with pytest.raises(InputError, match=r"found no folder .*; expected one to write into; make it first"):
         save(hv.Curve([1, 2]), tmp_path / "missing" / "curve.png")
+
+
+def test_save__no_picture(tmp_path):
+    with pytest.raises(InputError, match="found an object of type int; expected a picture: what a function of"):
+        save(3, tmp_path / "curve.png")

@@ -66,6 +66,8 @@ def test_cooccurrence__bad_input(ds):
         cooccurrence_network(ds)
     with pytest.raises(InputError, match="unknown measure 'phi'"):
         cooccurrence_network(cooccurrence(ds), "phi")
+    with pytest.raises(InputError, match="found least=nan; expected a finite number"):
+        cooccurrence_network(cooccurrence(ds), least=np.nan)
 
 
 SIDES = ["AU12_left", "AU12_right", "browDownLeft", "browDownRight", "jawLeft", "jawRight", "AU01_left"]

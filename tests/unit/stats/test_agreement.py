@@ -110,5 +110,7 @@ def test_agreement__says_what_is_wrong():
         agreement(ds, TABLE, rater="rater")
     with pytest.raises(InputError, match="found a table without rows"):
         agreement(ds, TABLE[:0])
+    with pytest.raises(InputError, match="found threshold=nan; expected a finite number"):
+        agreement(ds, TABLE, threshold=np.nan)
     with pytest.raises(InputError, match="it overlaps row"):
         agreement(ds, codes("ann", "AU12", "a", (0, 2), (1, 3)))

@@ -183,3 +183,10 @@ def test_describe__something_else(ds):
         match=r"found no attribute 'method'; expected the result of one of agreement, .*, decode, .*, isc, .*, ttest;",
     ):
         describe(ds)
+
+
+def test_describe__a_level_that_is_no_share(ds):
+    result = regress(ds, "arm")
+    for alpha in (5, -0.05, np.nan):
+        with pytest.raises(InputError, match=f"found alpha={alpha}; expected a share between 0 and 1"):
+            describe(result, alpha=alpha)

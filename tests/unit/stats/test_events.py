@@ -247,6 +247,8 @@ def test_event_average__onsets_in_milliseconds_and_as_durations(courses, events)
     xr.testing.assert_identical(event_average(ds, durations, **AROUND), event_average(ds, events, **AROUND))
     late = events.assign(onset=events.onset.where(events.index > 1, 1000 * events.onset))
     where = f"{events.video[0]} at {1000 * events.onset[0]:g} s"
+    with pytest.raises(InputError, match="found a table without rows; expected an event in each"):
+        event_average(ds, events[:0], **AROUND)
     with pytest.raises(InputError, match=f"found 2 of 60 events later than the end of every recording, 5 s .*{where}"):
         event_average(ds, late, **AROUND)
     # of a part that is cut off, as long as that is known
