@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facearray.errors import InputError
+from facearray.errors import InputError, unknown_names
 from facearray.models.au_terms import (
     PARTS,
     ActionUnit,
@@ -288,10 +288,16 @@ def estimate(blendshapes: ArrayLike, landmarks: ArrayLike, baseline: Baseline | 
     InputError
         If blendshapes or landmarks have another shape, or not the same number of faces.
 
+    References
+    ----------
+    Ekman, P., Friesen, W. V. & Hager, J. C. (2002). Facial Action Coding System: The manual. Research Nexus.
+
     Examples
     --------
-    >>> one = ds.isel(video=0, face=0)  # doctest: +SKIP
-    >>> estimate(one.fex.blendshapes, one.landmarks)  # doctest: +SKIP
+    >>> at_rest = 30 * resting_landmarks()[None] + (320, 180, 0)  # doctest: +SKIP
+    >>> smile = np.char.startswith(GROUPS["blendshapes"].features, "mouthSmile")[None]  # doctest: +SKIP
+    >>> estimate(smile, at_rest)[0, list(AUS).index("AU12")].item()  # doctest: +SKIP
+    0.5
     """
     return estimate_parts(blendshapes, landmarks, baseline, parts=("face",))[:, :, 0]
 
@@ -319,13 +325,21 @@ def estimate_parts(
     Raises
     ------
     InputError
-        As from :func:`estimate`.
+        As from :func:`estimate`, or if a part is unknown.
+
+    References
+    ----------
+    Ekman, P., Friesen, W. V. & Hager, J. C. (2002). Facial Action Coding System: The manual. Research Nexus.
 
     Examples
     --------
-    >>> one = ds.isel(video=0, face=0)  # doctest: +SKIP
-    >>> face, left, right = np.moveaxis(estimate_parts(one.fex.blendshapes, one.landmarks), 2, 0)  # doctest: +SKIP
+    >>> at_rest = 30 * resting_landmarks()[None] + (320, 180, 0)  # doctest: +SKIP
+    >>> left_smile = np.isin(GROUPS["blendshapes"].features, ["mouthSmileLeft"])[None]  # doctest: +SKIP
+    >>> estimate_parts(left_smile, at_rest)[0, list(AUS).index("AU12")].round(6).tolist()  # doctest: +SKIP
+    [0.25, 0.0, 0.5]
     """
+    if unknown := [part for part in parts if part not in PARTS]:
+        raise unknown_names("part of the face", unknown, PARTS)
     shapes, values = np.asarray(blendshapes, np.float64), whole_and_sides(measure(landmarks))
     if shapes.shape != (len(values), _N_BLENDSHAPES):
         raise InputError(f"found blendshapes of shape {shapes.shape}; expected {(len(values), _N_BLENDSHAPES)}")

@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facearray.errors import InputError
-from facearray.models.au_table import AUS, estimate, resting_baseline
+from facearray.models.au_table import AUS, estimate, estimate_parts, resting_baseline
 from facearray.models.au_terms import Baseline
 from facearray.models.geometry import canonical_mesh
 from facearray.models.mesh_measures import MEASURES, measure, resting_landmarks, whole_and_sides
@@ -275,6 +275,8 @@ def test_estimate__other_shapes(rest):
         estimate(np.zeros((1, 51)), rest[None])
     with pytest.raises(InputError, match=r"found blendshapes of shape \(2, 52\); expected \(1, 52\)"):
         estimate(np.zeros((2, 52)), rest[None])
+    with pytest.raises(InputError, match="unknown part of the face 'lefd' .did you mean 'left'"):
+        estimate_parts(np.zeros((1, 52)), rest[None], parts=("lefd",))
     with pytest.raises(InputError, match="found landmarks of shape"):
         estimate(np.zeros((1, 52)), rest)
 
