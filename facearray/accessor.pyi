@@ -215,7 +215,7 @@ class DataArrayAccessor:
         """Select the head's rotation ``Pitch Roll Yaw`` in degrees and position ``X Y Z`` in cm."""
     @property
     def gaze(self) -> xr.Dataset | xr.DataArray:
-        """Select the direction of gaze, ``gaze_pitch gaze_yaw``, in degrees."""
+        """Select the direction of gaze, ``gaze_pitch gaze_yaw``, in degrees: positive down and to the image's right."""
     @property
     def affect(self) -> xr.Dataset | xr.DataArray:
         """Select ``valence`` and ``arousal``, from -1 to 1."""

@@ -95,7 +95,7 @@ def sample_pictures() -> list[Path]:
 
     Examples
     --------
-    >>> ds = facearray.detect_frames(sample_pictures())  # doctest: +SKIP
+    >>> ds = facearray.detect(sample_pictures(), "pictures.zarr")  # doctest: +SKIP
     """
     return list(assets.pull(_PICTURES).values())
 

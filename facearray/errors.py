@@ -91,7 +91,10 @@ class StoreError(FaceArrayError, OSError):
 
 
 class StructureError(FaceArrayError):
-    """A store holds another structure, detector, set of options or source than what is to be written into it."""
+    """A store holds another structure, detector, set of options or source than what is to be written into it.
+
+    Also if there is something that is no store, or one that is not made completely.
+    """
 
 
 class MismatchError(StructureError, InputError):

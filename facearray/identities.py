@@ -61,8 +61,17 @@ def identities(ds: xr.Dataset, *, threshold: float = SAME_PERSON) -> xr.Dataset:
 
     Notes
     -----
-    Embeddings are read once, in blocks; the grouping takes memory for one embedding a slot and time by the square of
-    their number.
+    The grouping is average linkage of squared distances (Sokal & Michener 1958); the confidence is a silhouette
+    (Rousseeuw 1987) of such distances. Embeddings are read once, in blocks; the grouping takes memory for one embedding
+    a slot and time by the square of their number.
+
+    References
+    ----------
+    Sokal, R. R. & Michener, C. D. (1958). A statistical method for evaluating systematic relationships. University of
+    Kansas Science Bulletin 38, 1409-1438.
+
+    Rousseeuw, P. J. (1987). Silhouettes: a graphical aid to the interpretation and validation of cluster analysis.
+    Journal of Computational and Applied Mathematics 20, 53-65.
 
     Examples
     --------

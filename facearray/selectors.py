@@ -104,12 +104,14 @@ def aus(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -132,12 +134,14 @@ def emotions(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -152,6 +156,9 @@ def emotions(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
 def poses(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     """Select the head's rotation ``Pitch Roll Yaw`` in degrees and position ``X Y Z`` in cm.
 
+    ``facearray.schema.FEATURES`` has the positive direction of each: of ``Pitch`` nose down, of ``Yaw`` nose to the
+    image's right, of ``Roll`` top of the head to the image's left.
+
     Parameters
     ----------
     ds
@@ -160,12 +167,14 @@ def poses(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -178,7 +187,7 @@ def poses(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
 
 
 def gaze(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
-    """Select the direction of gaze, ``gaze_pitch gaze_yaw``, in degrees.
+    """Select the direction of gaze, ``gaze_pitch gaze_yaw``, in degrees: positive down and to the image's right.
 
     Parameters
     ----------
@@ -188,12 +197,14 @@ def gaze(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -216,12 +227,14 @@ def affect(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -244,12 +257,14 @@ def blendshapes(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------
@@ -272,12 +287,14 @@ def facebox(ds: xr.Dataset | xr.DataArray) -> xr.Dataset | xr.DataArray:
     Returns
     -------
     object
-        As from `select`.
+        As from `select`; missing values stay NaN.
 
     Raises
     ------
     InputError
         If there are none in ``ds``.
+    SchemaError
+        If ``ds`` has no labelled ``feature`` dim.
 
     Examples
     --------

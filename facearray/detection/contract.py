@@ -40,8 +40,12 @@ def check_detector(detector: object) -> None:
 
     Examples
     --------
+    >>> import facearray
     >>> from facearray.testing import FakeDetector
-    >>> check_detector(FakeDetector())
+    >>> facearray.detectors.check(FakeDetector())
+    >>> facearray.detectors.check(FakeDetector(version=""))
+    Traceback (most recent call last):
+    facearray.errors.InputError: 'FakeDetector' is no detector: ...
     """
     problems: list[str] = []
 

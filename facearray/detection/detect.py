@@ -60,8 +60,8 @@ def detect(
     Videos that the store already holds are not computed again, so that a run which was interrupted goes on where it
     was when it is started again, and new videos are appended. A file that is stored already is its row, even if it
     would be called otherwise now, because of others that are given with it; a copy of it at another path is stored
-    too, with a warning. A video that cannot be read does not stop the others:
-    its row has ``status`` "failed" and the reason in ``error``.
+    too, with a warning. A video that cannot be read, or that the detector fails on, does not stop the others: its row
+    has ``status`` "failed" and the reason in ``error``.
 
     Parameters
     ----------
@@ -72,7 +72,8 @@ def detect(
     store
         Path or URL of the Zarr store; made if it does not exist.
     detector
-        Name of a detector, or an object that follows :class:`facearray.detection.detector.Detector`.
+        Name of a detector, one of ``facearray.detectors.list()``, or an object that follows
+        :class:`facearray.detection.detector.Detector`.
     max_faces
         Person slots in each video, at most 256. Faces beyond them are counted in ``n_faces_found``.
     every
@@ -131,7 +132,9 @@ def detect(
     Returns
     -------
     xarray.Dataset
-        The opened store, lazy; dims (video, frame, face, feature[, landmark, axis]).
+        The opened store, lazy; dims (video, frame, face, feature[, landmark, axis][, component]). Boxes and landmarks
+        are in pixels of the source frame, ``timestamp`` in seconds, and the coordinate ``unit`` says what features are
+        in. A frame without a face is NaN, and so is padding, which ``frame_number`` -1 marks.
 
     Raises
     ------
@@ -149,14 +152,23 @@ def detect(
         If the store's disk or network fails; the same call goes on when it works again.
     AssetError
         If a model file is missing and cannot be fetched.
+    DetectorError
+        If another package's detector cannot be loaded or made.
     ClusterError
         If the scheduler of the client's cluster cannot be reached any more.
 
     Examples
     --------
-    >>> import facearray as fa
-    >>> ds = fa.detect("clips/*.mp4", "study.zarr")  # doctest: +SKIP
-    >>> ds.fex.aus.mean("frame")  # doctest: +SKIP
+    With the default detector that is ``facearray.detect("clips/*.mp4", "study.zarr")``; here one that needs no files:
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> from facearray.testing import FakeDetector
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (64, 48), (51, 51, 51)).save(f"{folder}/grey.png")
+    ...     ds = detect(f"{folder}/*.png", f"{folder}/study.zarr", detector=FakeDetector(), progress=False).load()
+    >>> ds.status.values.tolist(), ds.features.sel(feature="AU12").isel(frame=0).values
+    (['done'], array([[0.2]], dtype=float32))
     """
     options = RunOptions(
         detector=detector,

@@ -40,7 +40,8 @@ def list_detectors() -> list[str]:
 
     Examples
     --------
-    >>> "mediapipe" in list_detectors()
+    >>> import facearray
+    >>> "mediapipe" in facearray.detectors.list()
     True
     """
     return sorted({*BUILT_IN, *(entry.name for entry in entry_points(group=GROUP))})
@@ -93,7 +94,8 @@ def load_detector(
 
     Examples
     --------
-    >>> load_detector("mediapip")
+    >>> import facearray
+    >>> facearray.detectors.load("mediapip")
     Traceback (most recent call last):
     facearray.errors.InputError: unknown detector 'mediapip' (did you mean 'mediapipe'?); known: mediapipe...
     """

@@ -82,8 +82,8 @@ def detect_frames(
     Returns
     -------
     xarray.Dataset
-        In memory; dims (video, frame, face, feature[, landmark, axis]), with one video and no padding. A frame without
-        a face is NaN.
+        In memory; dims (video, frame, face, feature[, landmark, axis][, component]), with one video and no padding, and
+        units as of :func:`facearray.detect`. A frame without a face is NaN.
 
     Raises
     ------

@@ -19,7 +19,15 @@ class FacearrayBackend(BackendEntrypoint):
 
     Examples
     --------
-    >>> ds = xr.open_dataset("001.csv", engine="facearray", source="pyfeat", fps=25)  # doctest: +SKIP
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> columns = ["frame", "face_id", "timestamp", "confidence", "success", "gaze_angle_x", "gaze_angle_y"]
+    >>> table = pd.DataFrame([[1, 0, 0.0, 0.98, 1, 0.1, -0.2]], columns=columns)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table.to_csv(f"{folder}/001.csv", index=False)
+    ...     ds = xr.open_dataset(f"{folder}/001.csv", engine="facearray", source="openface")
+    >>> ds.feature.values.tolist()
+    ['FaceScore', 'gaze_pitch', 'gaze_yaw']
     """
 
     description: ClassVar[str] = "Detections of faces that other tools wrote: py-feat, OpenFace, iMotions and others"

@@ -69,7 +69,7 @@ def export(
     key
         With `deidentify`: path of a new CSV file that says which of the new labels stands for which old one.
     overwrite
-        Whether an export that is there is replaced.
+        Whether what is there is replaced: an export, or where the format is one file, any file.
     storage_options
         Options of the file system that the URL of a store names.
 
@@ -87,7 +87,9 @@ def export(
     SchemaError
         If the Dataset does not follow the schema, or has values that the format has no place for.
     StructureError
-        If there is something that is not an export, which is never deleted.
+        If there is a folder that is not an export of this format, which is never deleted.
+    OSError
+        If the disk fails.
 
     Notes
     -----
@@ -95,7 +97,12 @@ def export(
 
     Examples
     --------
-    >>> export("study.zarr", "study.parquet", select="aus,poses")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from facearray.testing import random_dataset
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = export(random_dataset(0), f"{folder}/study.parquet", select="aus,poses")
+    ...     path.name, read_export(path).feature.values.tolist()
+    ('study.parquet', ['AU12', 'Yaw'])
     """
     return run_export(
         ds,
@@ -186,8 +193,9 @@ def read_export(path: str | os.PathLike[str]) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Equal to what was exported, in memory. Except from NetCDF, frames of padding are gone, and ``frame`` is as long
-        as the longest video.
+        Equal to what was exported, in memory, missing values included; dims (video, frame, face, feature[, landmark,
+        axis][, component]). Except from NetCDF, frames of padding are gone, and ``frame`` is as long as the longest
+        video.
 
     Raises
     ------
@@ -198,7 +206,13 @@ def read_export(path: str | os.PathLike[str]) -> xr.Dataset:
 
     Examples
     --------
-    >>> ds = read_export("study.parquet")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from facearray.testing import random_dataset
+    >>> ds = random_dataset(0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     back = read_export(export(ds, f"{folder}/study.parquet"))
+    >>> back.features.equals(ds.features)
+    True
     """
     target = _local(path)
     if target.is_dir():

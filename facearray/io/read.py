@@ -92,14 +92,22 @@ def read(
     Raises
     ------
     InputError
-        If there is nothing at the paths, the source does not exist, the frame rate is not positive, there is a
-        store already, or there are options but no store behind a URL.
+        If nothing matches a glob, a folder has no files, the source does not exist, the frame rate is not positive, there
+        is a store already, or there are options but no store behind a URL.
     ReadError
-        If no file can be read.
+        If no file can be read, be it that none of them exists.
 
     Examples
     --------
-    >>> ds = read("detections/*.csv", fps=25)  # doctest: +SKIP
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> columns = ["frame", "face_id", "timestamp", "confidence", "success", "gaze_angle_x", "gaze_angle_y"]
+    >>> table = pd.DataFrame([[1, 0, 0.0, 0.98, 1, 0.1, -0.2]], columns=columns)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     table.to_csv(f"{folder}/001.csv", index=False)
+    ...     ds = read(f"{folder}/*.csv")
+    >>> ds.attrs["detector"], ds.fex.gaze.squeeze().round(2).values  # OpenFace has radians
+    ('OpenFace 2', array([-11.46,   5.73], dtype=float32))
     """
     _check(source, fps)
     check_options(storage_options, store)
@@ -140,7 +148,8 @@ def from_recordings(recordings: Iterable[Recording], *, tool: str) -> xr.Dataset
     Returns
     -------
     xarray.Dataset
-        In memory, a row for each recording, in the order in which they are given.
+        In memory, a row for each recording, in the order in which they are given; dims (video, frame, face, feature[,
+        landmark, axis][, component]), NaN where a recording has no face, no value or no such measure.
 
     Raises
     ------

@@ -51,12 +51,14 @@ def open_store(
     Returns
     -------
     xarray.Dataset
-        Dims (video, frame, face, feature[, landmark, axis][, component]).
+        Dims (video, frame, face, feature[, landmark, axis][, component]); units are those of the coordinate ``unit``,
+        pixels of ``landmarks``, seconds of ``timestamp``. Frames without a face and padding are NaN, and so are videos
+        that are not computed yet, which ``status`` tells.
 
     Raises
     ------
     InputError
-        If there is nothing at this place, or there are options but no URL.
+        If there is nothing at this place, or a file, or there are options but no URL.
     StructureError
         If there is something else than a Zarr group, or a store that is being made, or whose making was interrupted.
     SchemaError
@@ -64,7 +66,14 @@ def open_store(
 
     Examples
     --------
-    >>> ds = open_store("study.zarr")  # doctest: +SKIP
+    >>> import tempfile
+    >>> from facearray import save
+    >>> from facearray.testing import random_dataset
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(random_dataset(0), f"{folder}/study.zarr")
+    ...     open_store(f"{folder}/study.zarr").features.isel(video=0).load().sizes
+    '...study.zarr'
+    Frozen({'frame': 6, 'face': 2, 'feature': 5})
     """
     check_options(storage_options, store, journal)
     place = open_zarr_store(store, storage_options, read_only=True).with_read_only(True)

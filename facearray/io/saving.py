@@ -63,14 +63,22 @@ def save(
     SchemaError
         If the Dataset does not follow the schema.
     InputError
-        If there is a store already and it is not to be overwritten, or there are options but no URL.
+        If there is a store already and it is not to be overwritten, or a file, or there are options but no URL.
     StructureError
-        If there is something that is not a store, which is never deleted.
+        If there is a folder or group that is not a store, which is never deleted.
+    OSError
+        If the disk or network fails.
 
     Examples
     --------
-    >>> part = ds.sel(video=["a.mp4"]).isel(frame=slice(0, 500))  # doctest: +SKIP
-    >>> ds = open_store(save(part, "part.zarr"))  # doctest: +SKIP
+    >>> import tempfile
+    >>> from facearray import open_store
+    >>> from facearray.testing import random_dataset
+    >>> ds = random_dataset(0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     part = open_store(save(ds.isel(frame=slice(0, 4)), f"{folder}/part.zarr")).load()
+    >>> part.features.equals(ds.features.isel(frame=slice(0, 4)))
+    True
     """
     check_options(storage_options, store)
     validate(ds)

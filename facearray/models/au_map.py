@@ -88,11 +88,14 @@ class AUMap:
     Examples
     --------
     >>> ds = facearray.datasets.good_bad_news()  # doctest: +SKIP
-    >>> own = facearray.models.AUMap.fit(ds, ds.fex.aus)  # doctest: +SKIP
-    >>> own.save("news")  # doctest: +SKIP
-    >>> facearray.models.action_units(ds, map="news")  # doctest: +SKIP
-    >>> again = facearray.models.AUMap.load("news")  # doctest: +SKIP
-    >>> again.predict(blendshapes, landmarks)  # doctest: +SKIP
+    >>> own = facearray.models.AUMap.fit(ds, ds.fex.aus, cv=2)  # doctest: +SKIP
+    >>> own.save("news").name  # doctest: +SKIP
+    'news.npz'
+    >>> facearray.models.action_units(ds, map="news").sizes["feature"]  # doctest: +SKIP
+    20
+    >>> again, one = facearray.models.AUMap.load("news"), ds.isel(video=0, face=0)  # doctest: +SKIP
+    >>> again.predict(one.fex.blendshapes, one.landmarks).shape == one.fex.aus.shape  # doctest: +SKIP
+    True
     """
 
     coef: NDArray[np.float64]

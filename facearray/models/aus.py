@@ -118,11 +118,17 @@ def action_units(
     blendshapes; of a blendshape the part above its 10 % quantile counts. These have to be known first, so one pass over
     the data is made at once even where the result is lazy.
 
+    References
+    ----------
+    Ekman, P., Friesen, W. V. & Hager, J. C. (2002). Facial Action Coding System: The manual. Research Nexus.
+
     Examples
     --------
     >>> ds = facearray.datasets.good_bad_news()  # doctest: +SKIP
     >>> ds = ds.fex.join(dict.fromkeys(ds.video.values, "speaker"), name="person")  # doctest: +SKIP
-    >>> facearray.models.action_units(ds, baseline="person").fex.summarize(by="condition")  # doctest: +SKIP
+    >>> found = facearray.models.action_units(ds, baseline="person").fex.summarize(by="condition")  # doctest: +SKIP
+    >>> found["mean"].sel(feature="AU12", face=0).round(2).to_series().to_dict()  # doctest: +SKIP
+    {'badNews': 0.14, 'goodNews': 0.53}
     """
     ds = check_inputs(ds)
     if map is not None:

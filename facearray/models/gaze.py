@@ -94,9 +94,17 @@ def eye_directions(landmarks: ArrayLike) -> NDArray[np.float64]:
     The face is laid on the canonical mesh by `facearray.models.mesh_measures.lay_on_canonical`. A line through the iris
     on the picture, straight away from the camera, meets the sphere around the eye's centre where the iris is.
 
+    References
+    ----------
+    Park, R. S. & Park, G. E. (1933). The center of ocular rotation in the horizontal plane. American Journal of
+    Physiology 104, 545-552.
+
     Examples
     --------
-    >>> eye_directions(ds.landmarks.isel(video=0, face=0))  # doctest: +SKIP
+    >>> from facearray.models.mesh_measures import resting_landmarks  # doctest: +SKIP
+    >>> at_rest = 30 * resting_landmarks()[None] + (320, 180, 0)  # doctest: +SKIP
+    >>> eye_directions(at_rest).round(1)[0].tolist()  # doctest: +SKIP
+    [[0.0, -0.2, 1.0], [0.0, -0.2, 1.0]]
     """
     mesh, fit = lay_on_canonical(landmarks)
     # the third column is where the camera's z axis points, seen from the head
@@ -137,11 +145,19 @@ def gaze_features(directions: ArrayLike, pose: ArrayLike) -> NDArray[np.float64]
     (x, y, z); then gaze_yaw = atan2(x, z) and gaze_pitch = atan2(-y, z), as OpenFace defines its angles. A head that
     turns about the camera's vertical axis changes gaze_yaw by as much, one that nods changes gaze_pitch.
 
+    References
+    ----------
+    Baltrusaitis, T., Zadeh, A., Lim, Y. C. & Morency, L.-P. (2018). OpenFace 2.0: Facial behavior analysis toolkit.
+    13th IEEE International Conference on Automatic Face & Gesture Recognition, 59-66.
+
     Examples
     --------
     >>> straight = np.array([[[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]])
     >>> gaze_features(straight, np.eye(4)[None])
     array([[0., 0.]])
+    >>> to_the_right = np.array([[[1.0, 0.0, 1.0], [1.0, 0.0, 1.0]]]) / np.sqrt(2)
+    >>> gaze_features(to_the_right, np.eye(4)[None]).round(6)
+    array([[ 0., 45.]])
     """
     eyes, poses = np.asarray(directions, np.float64), np.asarray(pose, np.float64)
     if eyes.ndim != 3 or eyes.shape[1:] != (len(SIDES), 3):

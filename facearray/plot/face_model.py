@@ -58,7 +58,9 @@ class FaceModel:
     --------
     >>> ds = facearray.datasets.good_bad_news()  # doctest: +SKIP
     >>> own = facearray.plot.FaceModel.fit(ds)  # doctest: +SKIP
-    >>> facearray.plot.face({"AU12": 1}, model=own)  # doctest: +SKIP
+    >>> picture = facearray.plot.face({"AU12": 1}, model=own)  # doctest: +SKIP
+    >>> own.coef.shape, 0 < own.scores.attrs["r2"] < 1  # doctest: +SKIP
+    ((20, 468, 3), True)
     """
 
     coef: _Array
@@ -98,6 +100,11 @@ class FaceModel:
         -----
         Faces are brought to the pose and size of the canonical face first. Faces with a missing point or action unit
         do not count. An action unit that never varies, or that ``ds`` does not have, moves nothing.
+
+        References
+        ----------
+        Hoerl, A. E. & Kennard, R. W. (1970). Ridge regression: biased estimation for nonorthogonal problems.
+        Technometrics 12, 55-67.
         """
         if not (np.isfinite(alpha) and alpha > 0):
             raise InputError(f"found alpha={alpha}; expected a number above 0")
@@ -165,7 +172,12 @@ class FaceModel:
 
         Examples
         --------
-        >>> own.save("own.npz")  # doctest: +SKIP
+        >>> import tempfile
+        >>> scores = xr.Dataset({"r2": ("landmark", np.zeros(468))}, attrs={"r2": 0.0})
+        >>> own = FaceModel(np.zeros((20, 468, 3)), scores, {})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     own.save(f"{folder}/own.npz").name
+        'own.npz'
         """
         path = _path(path)
         check_folder(path)
@@ -197,7 +209,12 @@ class FaceModel:
 
         Examples
         --------
-        >>> facearray.plot.face({"AU12": 1}, model=facearray.plot.FaceModel.load("own.npz"))  # doctest: +SKIP
+        >>> import tempfile
+        >>> scores = xr.Dataset({"r2": ("landmark", np.zeros(468))}, attrs={"r2": 0.0})
+        >>> own = FaceModel(np.zeros((20, 468, 3)), scores, {})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     FaceModel.load(own.save(f"{folder}/own.npz")).sha256 == own.sha256
+        True
         """
         path = _path(path)
         if not path.is_file():

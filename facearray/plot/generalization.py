@@ -38,7 +38,7 @@ def generalization(
     feature_set
         The one to draw, where there are several.
     alpha
-        Cells with a ``p_adjusted`` of at most that are outlined.
+        Level: cells with a ``p_adjusted`` of at most that are outlined.
     limits
         Scores of the darkest and the lightest colour; by default the lowest and the highest.
     title

@@ -64,6 +64,8 @@ def landmarks(
     >>> from facearray.testing import random_dataset
     >>> ds = random_dataset(0, n_videos=1, n_landmarks=4)
     >>> picture = landmarks(ds, frame=0)
+    >>> sum(len(points) for points in picture.traverse(lambda element: element, ["Points"]))
+    8
     """
     _style.load_backends()
     points = selectors.landmarks(ds)

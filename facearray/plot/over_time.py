@@ -75,8 +75,8 @@ def over_time(
     face
         The one to draw, where there are several.
     alpha
-        Where ``p_adjusted`` is at most that, a bar stands at the bottom of the panel: one a cluster, from the beginning
-        of its first window to the end of its last, or one a stretch of windows.
+        Level: where ``p_adjusted`` is at most that, a bar stands at the bottom of the panel: one a cluster, from the
+        beginning of its first window to the end of its last, or one a stretch of windows.
     title
         Heading, of one panel.
 

@@ -59,7 +59,8 @@ def timeseries(
         Name of a coordinate with dims (video, frame) or (video, frame, face) that `annotate` made: stretches of one
         label are drawn as bands. Needs one video at a time, so not with ``lines="video"`` or ``by``.
     confidence
-        Of the bands around means: t intervals over the videos that there are at a time, where there are three or more.
+        Level, 0 to 1, of the bands around means: t intervals over the videos that there are at a time, where there are
+        three or more.
     max_points
         Most points drawn of one time course. A longer one is cut into runs of frames, and of each run the lowest and
         the highest value are drawn and its first gap; the label of the time axis says so. In a notebook this is done

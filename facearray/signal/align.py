@@ -75,7 +75,7 @@ def align(
         `before` or `after` is 10 or more and longer than every recording, as milliseconds are, videos have different
         frame rates and no `rate` is given, or a frame's time is unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     Notes
     -----

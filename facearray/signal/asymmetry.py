@@ -77,6 +77,11 @@ def asymmetry(
     UserWarning
         If nothing says whether the recordings are mirrored.
 
+    References
+    ----------
+    Seghier, M. L. (2008). Laterality index in functional MRI: methodological issues. Magnetic Resonance Imaging 26,
+    594-601 (the index, and why it needs a least sum).
+
     Examples
     --------
     >>> dims, values = ("video", "frame", "face", "feature"), np.array([[0.75, 0.25]], "f4")[None, :, None]

@@ -67,7 +67,7 @@ def baseline(
     features
         Groups and names, as for `facearray.selectors.select`; all by default.
     seconds
-        For ``"first"``.
+        For ``"first"``: how many seconds of the video.
     period
         For ``"period"``: a coordinate with dims (video, frame) or (video, frame, face) and its label, or a list of
         labels, such as ``{"phase": "neutral"}``.
@@ -90,11 +90,16 @@ def baseline(
         of the period; if a face has no known person, or a person no frames at rest; if the other Dataset or the levels
         lack videos or features; if times that ``"first"`` needs are unknown, or a video ends before `seconds` do.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times, which ``"first"`` needs.
 
     Notes
     -----
     ``"quiet"`` needs several videos of a person, or long ones, in which the face is at rest now and then.
+
+    References
+    ----------
+    Grandchamp, R. & Delorme, A. (2011). Single-trial normalization for event-related spectral decomposition reduces
+    sensitivity to noisy trials. Frontiers in Psychology 2, 236 (differences, ratios in decibel and z scores).
 
     Examples
     --------

@@ -30,8 +30,8 @@ def bin(ds: xr.Dataset, seconds: float, *, stat: Statistic = "mean", min_valid: 
     ds
         Detections with dims (video, frame, face, feature), of any rates, equally spaced or not.
     seconds
-        Length of a stretch. The first one begins with the first frame of each video; the last one may have fewer
-        frames.
+        Length of a stretch, in seconds. The first one begins with the first frame of each video; the last one may have
+        fewer frames.
     stat
         What measurements are reduced to. A standard deviation has the denominator n - 1. Embeddings are always averaged
         and get back their unit length.

@@ -76,7 +76,11 @@ def blinks(
         If the feature is unknown or has no value in any frame, a threshold or duration cannot be used, no video has
         25 frames a second, or a frame's time is unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
+
+    References
+    ----------
+    Stern, J. A., Walrath, L. C. & Goldstein, R. (1984). The endogenous eyeblink. Psychophysiology 21, 22-33.
 
     Examples
     --------

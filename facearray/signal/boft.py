@@ -68,7 +68,7 @@ def boft(
         If a name or option cannot be used, a frequency is above half of a frame rate, its wavelet is longer than every
         video, or frames are not evenly spaced.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     References
     ----------

@@ -173,6 +173,19 @@ def decompose(
     (``ds.fex.summarize(by="video")["mean"]``) where videos are to be compared. Scores of different frames depend on
     each other.
 
+    References
+    ----------
+    Jolliffe, I. T. & Cadima, J. (2016). Principal component analysis: a review and recent developments. Philosophical
+    Transactions of the Royal Society A 374, 20150202.
+
+    Hyvarinen, A. & Oja, E. (2000). Independent component analysis: algorithms and applications. Neural Networks 13,
+    411-430.
+
+    Lee, D. D. & Seung, H. S. (1999). Learning the parts of objects by non-negative matrix factorization. Nature 401,
+    788-791.
+
+    Joreskog, K. G. (1967). Some contributions to maximum likelihood factor analysis. Psychometrika 32, 443-482.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)

@@ -73,6 +73,11 @@ def distance(
     A mean needs values in half of a video's frames, as for `facearray.stats.summarize`. The distances of many videos
     depend on each other; `facearray.stats.mantel` tests them against others.
 
+    References
+    ----------
+    Kriegeskorte, N., Mur, M. & Bandettini, P. (2008). Representational similarity analysis: connecting the branches of
+    systems neuroscience. Frontiers in Systems Neuroscience 2, 4.
+
     Examples
     --------
     >>> dims, values = ("video", "frame", "face", "feature"), np.array([[0.0, 0.0], [0.3, 0.4]])

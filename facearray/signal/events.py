@@ -76,7 +76,7 @@ def events(
         If a name is unknown, a threshold or duration cannot be used (one of 10 or more that is longer than every
         recording, as milliseconds are), a feature has no value in any frame, or a frame's time is unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     Notes
     -----
@@ -85,6 +85,11 @@ def events(
     times. In this order: frames of at least `low`; short gaps without a face; `merge`;
     `min_duration` and `high`. `facearray.intervals.annotate` takes the table as intervals:
     ``table.rename(columns={"onset": "start", "offset": "end", "feature": "label"})``.
+
+    References
+    ----------
+    Canny, J. (1986). A computational approach to edge detection. IEEE Transactions on Pattern Analysis and Machine
+    Intelligence 8, 679-698 (two thresholds).
 
     Examples
     --------
@@ -162,7 +167,7 @@ def smiles(
     InputError
         If ``ds`` lacks one of the two, a threshold or duration cannot be used, or a frame's time is unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     References
     ----------

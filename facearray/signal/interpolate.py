@@ -51,7 +51,15 @@ def interpolate(
         If ``max_gap`` is negative, or 10 or more and longer than every recording, as milliseconds are; if the method or
         a feature is unknown, or times are unknown or do not increase.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
+
+    References
+    ----------
+    Fritsch, F. N. & Carlson, R. E. (1980). Monotone piecewise cubic interpolation. SIAM Journal on Numerical Analysis
+    17, 238-246 (``"pchip"``).
+
+    Akima, H. (1970). A new method of interpolation and smooth curve fitting based on local procedures. Journal of the
+    ACM 17, 589-602.
 
     Examples
     --------

@@ -117,7 +117,7 @@ def quality(
         ============== ========= ========== ========
 
     min_detection, min_score, max_angle, min_size, max_blur, brightness, max_duplicates
-        Limits as described at `Limits`; they take the place of the preset's.
+        Limits as described at `Limits` (shares, degrees, pixels); they take the place of the preset's.
     blur_from, brightness_from
         Feature, or coordinate with dims (video, frame) or (video, frame, face), that measures it, where there is one.
     features

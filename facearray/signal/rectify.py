@@ -62,7 +62,7 @@ def rectify(ds: xr.Dataset, *, threshold: float = 5.0, measures: Iterable[Measur
         If the threshold is not positive, a measure is unknown or lacks its features, none can be computed, or times
         that velocities need are unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times, but ``"velocity"`` is asked for.
 
     Notes
     -----
@@ -71,6 +71,11 @@ def rectify(ds: xr.Dataset, *, threshold: float = 5.0, measures: Iterable[Measur
     5 degrees a second for velocities, so that a face that hardly moves does not lose its every movement. A frame after
     an implausible one moves as fast as that one did, and is taken out, too, if velocities are looked at. Missing
     values are not implausible.
+
+    References
+    ----------
+    Leys, C., Ley, C., Klein, O., Bernard, P. & Licata, L. (2013). Detecting outliers: do not use standard deviation
+    around the mean, use absolute deviation around the median. Journal of Experimental Social Psychology 49, 764-766.
 
     Examples
     --------

@@ -47,8 +47,8 @@ def smooth(
         ``"gaussian"``: averages with the weights of a Gaussian. ``"median"``: medians, which take out single frames and
         keep edges.
     seconds
-        Length of the window; of a Gaussian the full width at half maximum. It is rounded to whole frames of each video,
-        an odd number of them but for a Gaussian.
+        Length of the window in seconds; of a Gaussian the full width at half maximum. It is rounded to whole frames of
+        each video, an odd number of them but for a Gaussian.
     degree
         Of the polynomial of ``"savgol"``, 3 by default.
     features

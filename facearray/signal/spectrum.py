@@ -57,7 +57,7 @@ def spectrum(
         If a name or option cannot be used, no video is as long as a window, frames are not evenly spaced, or videos
         have different rates.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     Notes
     -----

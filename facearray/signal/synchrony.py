@@ -115,7 +115,7 @@ def synchrony(
         If a name, a face or an option cannot be used or would have no effect, no dyad is as long as a window with its
         lags, videos have different frame rates and no `rate` is given, or a frequency is above half the rate.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     Notes
     -----

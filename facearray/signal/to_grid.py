@@ -97,7 +97,7 @@ def to_grid(
         If an option cannot be used, no volume is within a recording or filled to `min_valid` by one, or sync events are
         missing, have another form, or do not fit a line to half a volume. Also if a frame's time is unknown.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     Notes
     -----

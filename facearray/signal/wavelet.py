@@ -79,7 +79,7 @@ def wavelet(
         If a name or option cannot be used, the frequency is above half of a frame rate, the wavelet is longer than
         every video, or frames are not evenly spaced.
     SchemaError
-        If ``ds`` does not follow the schema.
+        If ``ds`` does not follow the schema or has no times.
 
     References
     ----------

@@ -57,7 +57,7 @@ def cluster_test(
         own timestamps. The frames of a unit in a window become one value a feature.
     start, stop
         Where the first window begins (by default with the first frame of any video), and what no window goes beyond
-        (by default the end of the longest video).
+        (by default the end of the longest video), in seconds.
     groups, popmean, paired, equal_var, unit, blocks, confidence
         As for `facearray.stats.ttest`.
     permutations
@@ -77,7 +77,8 @@ def cluster_test(
     client
         A Dask client that shares the permutations; the result is the same.
     min_valid
-        Share of a window's seconds in which a unit has to have a value of a feature.
+        Smallest share, 0 to 1, of a window's seconds in which a unit has to have a value of a feature; with less, it
+        is NaN there and left out.
 
     Returns
     -------

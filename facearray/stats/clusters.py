@@ -30,10 +30,11 @@ def clusters(result: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a cluster, those of the smallest p first: the ``term``, ``face`` and ``feature`` (``feature_set``), as
-        far as the result has these dims; ``start`` and ``stop``, the seconds where its first window begins and its last
-        one ends (with a second dim of windows also ``start_test`` and ``stop_test``); ``peak``, the middle of its
-        strongest window; ``size``, its number of windows; ``mass``, the sum of their statistics; ``p``.
+        One row a cluster, those of the smallest p first: its number in the result, ``cluster``; the ``term``, ``face``
+        and ``feature`` (``feature_set``), as far as the result has these dims; ``start`` and ``stop``, the seconds
+        where its first window begins and its last one ends (with a second dim of windows also ``start_test`` and
+        ``stop_test``); ``peak``, the middle of its strongest window, in seconds; ``size``, its number of windows;
+        ``mass``, the sum of their statistics; ``p``.
 
     Raises
     ------

@@ -70,7 +70,7 @@ def decode_over_time(
         own timestamps. The frames of a unit in a window become one value a feature.
     start, stop
         Where the first window begins (by default with the first frame of any video), and what no window goes beyond
-        (by default the end of the longest video).
+        (by default the end of the longest video), in seconds.
     model
         A scikit-learn estimator or pipeline, an instance. It is copied for every window and fold, and whatever it
         learns, scaling too, it learns from the training set of that window.
@@ -94,7 +94,8 @@ def decode_over_time(
     client
         A Dask client that shares the permutations; the result is the same.
     min_valid
-        Share of a window's seconds in which a unit has to have a value of a feature.
+        Smallest share, 0 to 1, of a window's seconds in which a unit has to have a value of a feature; with less, it
+        is NaN there and left out.
 
     Returns
     -------

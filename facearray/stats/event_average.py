@@ -63,9 +63,10 @@ def event_average(
     unit
         What an observation is: ``"video"`` or another coordinate on ``video``, such as ``"subject"``.
     confidence
-        Of the intervals.
+        Level of the intervals, 0 to 1.
     min_valid
-        Share of a window's seconds (and of the baseline's) in which a face has to have a value.
+        Smallest share, 0 to 1, of a window's seconds (and of the baseline's) in which a face has to have a value; with
+        less, it is NaN there and left out.
 
     Returns
     -------

@@ -137,6 +137,15 @@ def isc(
     ----------
     Hasson, U. et al. (2004). Intersubject synchronization of cortical activity during natural vision. Science 303.
 
+    Kauppi, J.-P. et al. (2010). Inter-subject correlation of brain hemodynamic responses during watching a movie:
+    localization in space and frequency. Frontiers in Neuroinformatics 4 (circular shifts).
+
+    Theiler, J. et al. (1992). Testing for nonlinearity in time series: the method of surrogate data. Physica D 58,
+    77-94 (phases).
+
+    Pyper, B. J., & Peterman, R. M. (1998). Comparison of methods to account for autocorrelation in correlation analyses
+    of fish data. Canadian Journal of Fisheries and Aquatic Sciences 55, 2127-2140 (effective degrees of freedom).
+
     Nastase, S. A. et al. (2019). Measuring shared responses across subjects using intersubject correlation. Social
     Cognitive and Affective Neuroscience 14.
 

@@ -214,7 +214,7 @@ def isc_bootstrap(ds: xr.Dataset, *, n_draws: int = 10_000, confidence: float = 
     n_draws, seed
         Of the bootstrap.
     confidence
-        Of the interval.
+        Level of the interval, 0 to 1.
 
     Returns
     -------

@@ -46,6 +46,11 @@ def isc_order(ds: xr.Dataset, linkage: Linkage = "complete") -> xr.DataArray:
     linkage assumes Euclidean distances, which 1 - r is not. Leaves are turned so that neighbours are as alike as they
     can be.
 
+    References
+    ----------
+    Bar-Joseph, Z., Gifford, D. K. & Jaakkola, T. S. (2001). Fast optimal leaf ordering for hierarchical clustering.
+    Bioinformatics 17, S22-S29.
+
     Examples
     --------
     >>> r = np.array([[1, 0.1, 0.8, np.nan], [0.1, 1, 0.2, np.nan], [0.8, 0.2, 1, np.nan], [np.nan] * 4])

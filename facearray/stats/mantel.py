@@ -57,19 +57,20 @@ def mantel(
     Returns
     -------
     Dataset
-        ``r``, ``p`` and ``n_pairs``; dims as of ``ds`` without (video, video_other).
+        ``r``, ``p`` and ``n_pairs``, the pairs that have both, the others being left out; r and p are NaN where these
+        are too few or do not vary. Dims as of ``ds`` without (video, video_other).
 
     Raises
     ------
     InputError
-        If a video is missing in ``other``, or it is not symmetric.
+        If a video is missing in ``other``, it is not symmetric, or an option is unknown.
     SchemaError
         If ``ds`` has no correlations of pairs.
 
     Notes
     -----
     The videos of the other matrix are put into other orders, rows and columns together, as pairs that share a video
-    depend on each other. Reference: Mantel (1967), Cancer Research 27.
+    depend on each other.
 
     References
     ----------

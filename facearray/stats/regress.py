@@ -94,7 +94,7 @@ def regress(
     residuals
         Whether the result has the residuals. Not for frames.
     confidence
-        Of the confidence intervals.
+        Level of the confidence intervals, 0 to 1.
     permutations
         Draws for a permutation test instead of the t distribution; with no more than 200,000 arrangements all are
         used. Not with `cluster`.
@@ -165,8 +165,19 @@ def regress(
     Pustejovsky, J. E., & Tipton, E. (2018). Small-sample methods for cluster-robust variance estimation and hypothesis
     testing in fixed effects models. Journal of Business & Economic Statistics 36, 672-683.
 
+    Bell, R. M., & McCaffrey, D. F. (2002). Bias reduction in standard errors for linear regression with multi-stage
+    samples. Survey Methodology 28, 169-181.
+
+    Freedman, D., & Lane, D. (1983). A nonstochastic interpretation of reported significance levels. Journal of Business
+    & Economic Statistics 1, 292-298.
+
+    Cameron, A. C., Gelbach, J. B., & Miller, D. L. (2008). Bootstrap-based improvements for inference with clustered
+    errors. Review of Economics and Statistics 90, 414-427.
+
     Papke, L. E., & Wooldridge, J. M. (1996). Econometric methods for fractional response variables. Journal of Applied
     Econometrics 11, 619-632.
+
+    Westfall, P. H., & Young, S. S. (1993). Resampling-based multiple testing. Wiley (``"max_t"``).
 
     Examples
     --------

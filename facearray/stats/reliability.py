@@ -49,7 +49,7 @@ def reliability(
     statistic, min_valid, threshold
         How frames become one value, as for `facearray.stats.unit_values`.
     confidence
-        Of the intervals.
+        Level of the intervals, 0 to 1.
 
     Returns
     -------

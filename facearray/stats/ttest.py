@@ -80,7 +80,7 @@ def ttest(
         For the features of each face: ``"bonferroni"``, ``"holm"``, ``"fdr_bh"``, ``"fdr_by"``, and with `permutations`
         ``"max_t"``.
     confidence
-        Of the confidence intervals.
+        Level of the confidence intervals, 0 to 1.
     permutations
         Draws for a permutation test instead of the t distribution; with no more than 200,000 arrangements all are
         used. Groups are dealt out anew; the signs of one sample and of pairs are flipped.
@@ -119,11 +119,15 @@ def ttest(
 
     References
     ----------
+    Cohen, J. (1988). Statistical power analysis for the behavioral sciences (2nd ed.). Erlbaum.
+
     Welch, B. L. (1947). The generalization of 'Student's' problem when several different population variances are
     involved. Biometrika 34, 28-35.
 
     Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and related estimators. Journal of
     Educational Statistics 6, 107-128.
+
+    Westfall, P. H., & Young, S. S. (1993). Resampling-based multiple testing. Wiley (``"max_t"``).
 
     Examples
     --------

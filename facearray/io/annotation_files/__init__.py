@@ -71,8 +71,14 @@ def read_annotations(
 
     Examples
     --------
-    >>> turns = read_annotations("interview.eaf", tier="speech")  # doctest: +SKIP
-    >>> ds = ds.fex.annotate(turns, name="speaker")  # doctest: +SKIP
+    >>> import tempfile
+    >>> columns = ["Media file name", "Subject", "Behavior", "Behavior type", "Time"]
+    >>> rows = [["a.mp4", "ann", "talk", "START", 1.0], ["a.mp4", "ann", "talk", "STOP", 2.5]]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     pd.DataFrame(rows, columns=columns).to_csv(f"{folder}/coded.csv", index=False)
+    ...     read_annotations(f"{folder}/coded.csv")[["video", "start", "end", "label", "tier", "subject"]]
+       video  start  end label   tier subject
+    0  a.mp4    1.0  2.5  talk  state     ann
     """
     if source != "auto" and source not in _READERS:
         raise unknown_names("source of annotations", [source], ["auto", *_READERS])

@@ -111,15 +111,16 @@ def from_results(
     width, height
         Size of the frames in pixels: MediaPipe gives the points in parts of it.
     fps
-        Frame rate of the video; unknown by default.
+        Frame rate of the video, in frames a second; unknown by default.
     timestamps
         Times of the frames in seconds; by default the frame's number divided by ``fps``, NaN where that is unknown.
 
     Returns
     -------
     Recording
-        The detections; slots are in the order that MediaPipe has its faces in, which it does not keep over time.
-        :func:`facearray.io.read.from_recordings` makes a Dataset of one or more.
+        The detections, in pixels, degrees and cm, NaN in frames without a face; slots are in the order that MediaPipe
+        has its faces in, which it does not keep over time. :func:`facearray.io.read.from_recordings` makes a Dataset of
+        one or more.
 
     Raises
     ------
@@ -129,8 +130,12 @@ def from_results(
 
     Examples
     --------
-    >>> results = [landmarker.detect(picture) for picture in pictures]  # doctest: +SKIP
-    >>> recording = from_results(results, label="clip.mp4", width=1280, height=720, fps=25)  # doctest: +SKIP
+    >>> from types import SimpleNamespace
+    >>> points = [SimpleNamespace(x=0.5, y=0.25, z=0.0)] * 478
+    >>> found = SimpleNamespace(face_landmarks=[points], face_blendshapes=[], facial_transformation_matrixes=[])
+    >>> recording = from_results([found], label="clip.mp4", width=640, height=480, fps=25)
+    >>> recording.landmarks[0, 0, 0].tolist()
+    [320.0, 120.0, 0.0]
     """
     problems = []
     if not (width > 0 and height > 0):
