@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facearray import selectors
 from facearray.blocks import iter_blocks
-from facearray.errors import InputError, SchemaError
+from facearray.errors import InputError, SchemaError, unknown_names
 from facearray.signal._checks import Problems
 from facearray.signal.kernels.latent import METHODS, DecompositionMethod, Latent, Moments, fit
 
@@ -60,10 +60,20 @@ class Decomposition:
     def transform(self, ds: xr.Dataset | xr.DataArray) -> xr.DataArray:
         """Compute the scores of other data with the same measures.
 
+        Parameters
+        ----------
+        ds
+            Detections, or a DataArray with the dims that were decomposed, in the same units.
+
+        Returns
+        -------
+        xarray.DataArray
+            As ``scores``, NaN where a measure has no value.
+
         Raises
         ------
         InputError
-            If a measure is missing.
+            If a measure is not there at all.
         """
         dims = tuple(str(dim) for dim in self.mean.dims)
         array = ds["features"] if isinstance(ds, xr.Dataset) else ds
@@ -91,12 +101,28 @@ class Decomposition:
         Returns
         -------
         xarray.DataArray
-            With the dims of the scores and those that were decomposed.
+            With the dims of the scores and those that were decomposed; NaN where scores are.
+
+        Raises
+        ------
+        InputError
+            If the scores have no dim of components, or one that is unknown or that has another size.
         """
         name = self._name
         found = self.scores if scores is None else scores
         labels = self.components[name]
-        if name in found.dims and name in found.coords:
+        if name not in found.dims:
+            raise InputError(
+                f"found dims {', '.join(map(str, found.dims)) or 'none'}; expected {name!r} among them; keep it where "
+                f"one is chosen: scores.isel({name}=[0])"
+            )
+        if name in found.coords:
+            known = labels.to_numpy().tolist()
+            if unknown := [str(label) for label in found[name].to_numpy().tolist() if label not in known]:
+                raise unknown_names(str(name), unknown, known)
+        elif found.sizes[name] != labels.size:
+            raise InputError(f"found {found.sizes[name]} of dim {name}; expected {labels.size}, or labels")
+        if name in found.coords:
             labels = found[name]
         components = self.components.sel({name: labels.to_numpy()})
         dims = [str(dim) for dim in self.mean.dims]

@@ -125,6 +125,18 @@ def test_decompose__inverse_of_all_components_is_the_data(ds):
     assert first.sizes == rebuilt.sizes
 
 
+def test_decompose__inverse_of_scores_that_name_no_components(ds):
+    found = decompose(ds, AUS, n_components=2)
+    with pytest.raises(InputError, match=r"expected 'component' among them.*scores\.isel\(component=\[0\]\)"):
+        found.inverse(found.scores.isel(component=0))
+    with pytest.raises(InputError, match=r"unknown component 'PC3' \(did you mean 'PC"):
+        found.inverse(found.scores.assign_coords(component=["PC1", "PC3"]))
+    bare = found.scores.drop_vars("component")
+    np.testing.assert_array_equal(found.inverse(bare), found.inverse())
+    with pytest.raises(InputError, match="found 1 of dim component; expected 2, or labels"):
+        found.inverse(bare.isel(component=[0]))
+
+
 def test_decompose__any_dims(ds):
     points = ds.landmarks.assign_coords(landmark=[1, 2, 3])
     found = decompose(points, n_components=2, dim=("landmark", "axis"))
