@@ -238,6 +238,17 @@ class ActionUnit:
         return f"intensity, 0 to 1: {self.title}: {self.definition} ({self.muscle}); trust: {self.trust}"
 
     def value(self, readings: Readings) -> _Array:
-        """Intensity of each face, 0 to 1."""
+        """Intensity of each face, 0 to 1.
+
+        Parameters
+        ----------
+        readings
+            What is measured of n faces.
+
+        Returns
+        -------
+        ndarray
+            (n,) intensities, NaN where a reading is.
+        """
         values: _Array = np.sum([weight * term.value(readings) for weight, term in self.terms], axis=0)
         return values

@@ -84,6 +84,16 @@ class UnitValues:
     def coordinate(self, name: str) -> NDArray[Any]:
         """Return the values (n_unit,) of a coordinate, or the labels where it is the unit itself.
 
+        Parameters
+        ----------
+        name
+            Of the coordinate.
+
+        Returns
+        -------
+        ndarray
+            One value a unit.
+
         Raises
         ------
         InputError

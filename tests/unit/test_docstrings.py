@@ -218,6 +218,30 @@ def test_docstrings__of_classes_say_what_every_field_is(name):
     assert {field.name for field in dataclasses.fields(kind) if not field.name.startswith("_")} <= named
 
 
+def methods_of_the_page() -> list[str]:
+    """Methods of public classes that take arguments, whether or not they are listed."""
+    if not PAGE.exists():
+        return []
+    names = re.findall(r"^   ([\w.]+)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    classes = [name for name in names if inspect.isclass(resolved(name)) and not issubclass(resolved(name), Exception)]
+    return [
+        f"{name}.{method}"
+        for name in classes
+        for method in vars(resolved(name))
+        if not method.startswith("_")
+        and inspect.isroutine(found := getattr(resolved(name), method))
+        and callable(found)
+        and inspect.signature(found).parameters.keys() - {"self"}
+    ]
+
+
+@pytest.mark.parametrize("name", methods_of_the_page())
+def test_docstrings__of_methods_say_what_they_take_and_give(name):
+    # the function that returns the object has the source and the example
+    others = ("no example", "no Raises", "no source")
+    assert [fault for fault in faults(name, resolved(name)) if fault not in others] == []
+
+
 @pytest.mark.skipif(not (SHARED / "good_bad_news").is_dir(), reason="the detections are not here")
 @pytest.mark.parametrize(
     "name",

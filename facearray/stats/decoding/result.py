@@ -129,6 +129,8 @@ class Decoding:
         -------
         Dataset
             With dims (feature_set, unit): ``predicted``, and ``decision`` and ``probability`` as in ``predictions``.
+            Units that lack a value of a feature are left out and listed in the attribute ``excluded``, unless missing
+            values were kept when the models were fitted.
 
         Raises
         ------

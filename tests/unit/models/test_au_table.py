@@ -275,7 +275,7 @@ def test_estimate__other_shapes(rest):
         estimate(np.zeros((1, 51)), rest[None])
     with pytest.raises(InputError, match=r"found blendshapes of shape \(2, 52\); expected \(1, 52\)"):
         estimate(np.zeros((2, 52)), rest[None])
-    with pytest.raises(InputError, match="unknown part of the face 'lefd' .did you mean 'left'"):
+    with pytest.raises(InputError, match=r"unknown part of the face 'lefd' \(did you mean 'left'"):
         estimate_parts(np.zeros((1, 52)), rest[None], parts=("lefd",))
     with pytest.raises(InputError, match="found landmarks of shape"):
         estimate(np.zeros((1, 52)), rest)
