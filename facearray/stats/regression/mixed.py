@@ -18,6 +18,10 @@ __all__ = ["fit_mixed", "need_statsmodels"]
 #: A standard deviation of a random effect below this share of the residual one is none: the fit is singular.
 _SINGULAR = 1e-3
 
+#: A logarithm of the likelihood that grows by less has its largest value, and how often another is looked for.
+_NO_GAIN = 1e-4
+_MOST_RESTARTS = 10
+
 
 def need_statsmodels() -> None:
     """Check that statsmodels is installed.
@@ -128,21 +132,64 @@ def _fit(X: Array, y: Array, factors: list[_Factor]) -> tuple[Array, Array, bool
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            found = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
+            found, settled = _maximum(model)
+            se = _standard_errors(X, factors, found)
         except (np.linalg.LinAlgError, ValueError):
             return None
-    k = X.shape[1]
-    se = np.asarray(found.bse_fe)
     if not np.isfinite(se).all():
         return None
     variances = np.linalg.eigvalsh(found.cov_re) if len(factors) == 1 else np.asarray(found.vcomp)
-    singular = bool(variances.min() < _SINGULAR**2 * found.scale) or not found.converged
-    return np.asarray(found.fe_params)[:k], se[:k], singular
+    singular = bool(variances.min() < _SINGULAR**2 * found.scale) or not settled
+    return np.asarray(found.fe_params)[: X.shape[1]], se, singular
+
+
+def _maximum(model: Any) -> tuple[Any, bool]:
+    """Fit a model of statsmodels, and say whether the likelihood has its largest value.
+
+    Its optimisers may report convergence far from there where groups differ much more than what is within them, so that
+    another one goes on from what they found until there is nothing to gain.
+    """
+    found = model.fit(reml=True, method=["lbfgs", "bfgs", "powell"])
+    for _ in range(_MOST_RESTARTS):
+        start = found.params_object
+        # a singular matrix has no root to start from
+        start.cov_re = start.cov_re + 1e-12 * np.eye(len(start.cov_re))
+        further = model.fit(reml=True, method="powell", start_params=start)
+        gain = further.llf - found.llf
+        if gain > 0:
+            found = further
+        if gain < _NO_GAIN:
+            return found, True
+    return found, False
+
+
+def _standard_errors(X: Array, factors: list[_Factor], found: Any) -> Array:
+    """Standard errors (k,) of coefficients, from the covariance (X' V^-1 X)^-1 at the estimated variances.
+
+    Those of statsmodels come from second derivatives by coefficients and variances together, which say little about
+    coefficients where a variance is near 0.
+    """
+    effects = [_random(X, factor) for factor in factors]
+    if len(factors) == 1:
+        covariances = [np.asarray(found.cov_re)]
+        parts = [np.flatnonzero(factors[0].codes == g) for g in range(factors[0].n_groups)]
+    else:
+        ends = np.cumsum([effect.shape[1] for effect in effects])[:-1]
+        covariances = [np.diag(part) for part in np.split(np.asarray(found.vcomp), ends)]
+        parts = [np.arange(len(X))]
+    information = np.zeros((X.shape[1], X.shape[1]))
+    for rows in parts:
+        V = found.scale * np.eye(len(rows))
+        for factor, effect, covariance in zip(factors, effects, covariances, strict=True):
+            codes, Z = factor.codes[rows], effect[rows]
+            V += (codes[:, None] == codes) * (Z @ covariance @ Z.T)
+        information += X[rows].T @ np.linalg.solve(V, X[rows])
+    se: Array = np.sqrt(np.diag(np.linalg.inv(information)))
+    return se
 
 
 def _one_factor(model: Any, X: Array, y: Array, factor: _Factor) -> Any:
-    random = np.column_stack([np.ones(len(X)), _scaled(X[:, factor.slopes])])
-    return model(y, X, groups=factor.codes, exog_re=random)
+    return model(y, X, groups=factor.codes, exog_re=_random(X, factor))
 
 
 def _crossed(model: Any, X: Array, y: Array, factors: list[_Factor]) -> Any:
@@ -152,14 +199,17 @@ def _crossed(model: Any, X: Array, y: Array, factors: list[_Factor]) -> Any:
     names, columns, matrices = [], [], []
     for i, factor in enumerate(factors):
         indicator = np.eye(factor.n_groups)[factor.codes]
-        for j, column in enumerate([np.ones(len(X)), *_scaled(X[:, factor.slopes]).T]):
+        for j, column in enumerate(_random(X, factor).T):
             names.append(f"{i}-{j}")
             columns.append([[f"{i}-{j}-{g}" for g in range(factor.n_groups)]])
             matrices.append([csr_matrix(indicator * column[:, None])])
     return model(y, X, groups=np.zeros(len(X)), exog_re=None, exog_vc=VCSpec(names, columns, matrices))
 
 
-def _scaled(columns: Array) -> Array:
-    """Columns of about the size of an intercept, which the optimiser needs and the fit does not depend on."""
-    scaled: Array = columns / np.sqrt((columns**2).mean(axis=0))
-    return scaled
+def _random(X: Array, factor: _Factor) -> Array:
+    """Columns (n, 1 + n_slope) that have random coefficients in the groups of a factor.
+
+    They are of about the size of the intercept, which the optimiser needs and the fit does not depend on.
+    """
+    slopes = X[:, factor.slopes]
+    return np.column_stack([np.ones(len(X)), slopes / np.sqrt((slopes**2).mean(axis=0))])

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 import xarray as xr
-from scipy import stats
+from scipy import optimize, stats
 
 from facearray.errors import FaceArrayError, InputError
 from facearray.stats import describe, regress
+from facearray.stats.regression.estimates import Options
+from facearray.stats.regression.mixed import fit_mixed
 
 N_SUBJECTS, N_REPEATS = 10, 6
 
@@ -65,6 +67,50 @@ def test_mixed__is_statsmodels_with_a_regressor_between_subjects(ds):
     np.testing.assert_allclose(result.se, theirs.bse_fe, rtol=1e-2)
     assert result.df.values.tolist() == [N_SUBJECTS - 2, N_SUBJECTS - 1, N_SUBJECTS - 2]
     np.testing.assert_allclose(result.p, 2 * stats.t.sf(np.abs(result.t), result.df), rtol=1e-9)
+
+
+def largest_likelihood(X, y, groups):
+    """Coefficients and standard errors by restricted maximum likelihood: the best of several searches of our own."""
+    n, k = X.shape
+    lower = np.tril_indices(k)
+
+    def fit(root):
+        L = np.zeros((k, k))
+        L[lower] = root
+        V = np.eye(n) + (groups[:, None] == groups) * (X @ L @ L.T @ X.T)
+        information = X.T @ np.linalg.solve(V, X)
+        beta = np.linalg.solve(information, X.T @ np.linalg.solve(V, y))
+        scale = (y - X @ beta) @ np.linalg.solve(V, y - X @ beta) / (n - k)
+        size = (n - k) * np.log(scale) + np.linalg.slogdet(V)[1] + np.linalg.slogdet(information)[1]
+        return size, beta, np.sqrt(scale * np.diag(np.linalg.inv(information)))
+
+    found = [optimize.minimize(lambda root: fit(root)[0], start * np.eye(k)[lower]) for start in (1, 10)]
+    return fit(min(found, key=lambda one: one.fun).x)[1:]
+
+
+@pytest.mark.parametrize(("seed", "singular"), [(0, False), (2, True)])
+def test_mixed__people_differ_far_more_than_their_videos(seed, singular):
+    """Where statsmodels' first optimiser says that it converged, far from the largest likelihood."""
+    rng = np.random.default_rng(seed)
+    person, condition, age = np.repeat(np.arange(10), 6), np.tile([1.0, -1.0], 30), rng.normal(size=60)
+    own = rng.normal(size=(3, 10))
+    y = 15 * (own[0][person] + (0.4 + 0.5 * own[1][person]) * condition) + rng.normal(size=60)
+    X = np.column_stack([np.ones(60), condition, age])
+    found = fit_mixed(X, y[:, None], [person], Options("nonrobust"))
+    beta, se = largest_likelihood(X, y, person)
+    np.testing.assert_allclose(found.beta[:, 0], beta, rtol=2e-3)
+    np.testing.assert_allclose(found.se[:, 0], se, rtol=2e-3)
+    assert found.singular.tolist() == [singular]
+
+
+def test_mixed__crossed_standard_errors_are_those_of_the_estimated_variances():
+    """Where persons and stimuli have the same means they are those of least squares."""
+    person, stimulus = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+    y = np.random.default_rng(5).normal(size=(6, 4))
+    y = (y - y.mean(axis=0) - y.mean(axis=1, keepdims=True) + y.mean() + 3).ravel()
+    found = fit_mixed(np.ones((24, 1)), y[:, None], [person, stimulus], Options("nonrobust"))
+    np.testing.assert_allclose(found.se.item(), stats.sem(y), rtol=1e-3)
+    assert found.singular.tolist() == [True]
 
 
 def test_mixed__crossed_subjects_and_stimuli(ds):
@@ -128,9 +174,6 @@ def test_mixed__without_statsmodels(ds, monkeypatch):
 @pytest.mark.slow
 def test_mixed__rate_is_at_most_seven_percent():
     """20 subjects, 4 videos each, condition within subjects with a slope of standard deviation .5, no effect."""
-    from facearray.stats.regression.estimates import Options
-    from facearray.stats.regression.mixed import fit_mixed
-
     rng = np.random.default_rng(0)
     subject, x = np.repeat(np.arange(20), 4), np.tile([1.0, -1.0], 40)
     own = rng.normal(size=(2, 20, 400))
