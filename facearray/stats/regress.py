@@ -15,6 +15,7 @@ from facearray.stats.regression.frames import fit_frames
 from facearray.stats.regression.request import Request, check, covariance
 from facearray.stats.regression.result import few_treated_note, result_dataset
 from facearray.stats.regression.units import fit_units
+from facearray.stats.units import check_options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +109,7 @@ def regress(
     client
         A Dask client that shares the permutations; the result is the same.
     statistic, min_valid, threshold
-        How frames become one value a unit, as for `facearray.stats.unit_values`.
+        How frames become one value a unit, as for `facearray.stats.unit_values`. Not for frames.
 
     Returns
     -------
@@ -212,6 +213,7 @@ def regress(
     )
     check(request, cov)
     if unit == "frame" and cluster is not None:
+        check_options(unit, statistic, min_valid, None, threshold)
         fitted = fit_frames(ds, X, request, cluster)
     else:
         reduce = {"unit": unit, "statistic": statistic, "min_valid": min_valid, "threshold": threshold}

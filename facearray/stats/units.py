@@ -16,12 +16,15 @@ from facearray.blocks import iter_blocks
 from facearray.errors import InputError, unknown_names
 from facearray.stats.frames import FRAME_STATISTICS, chosen_features, feature_labels, reduce_frames, without_values
 
-__all__ = ["UnitValues", "levels", "unit_values"]
+__all__ = ["UnitValues", "check_options", "levels", "unit_values"]
 
 Weights = Literal["n_frames"] | None
 
 #: Coordinates on ``video`` that say who is seen, if a Dataset has one.
 PERSON_COORDINATES = ("subject", "participant", "person", "speaker", "actor", "identity")
+
+#: The usual share of a unit's frames that need a value; a frame has no such share.
+MIN_VALID = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +145,7 @@ def unit_values(
     min_valid
         Smallest share, 0 to 1, of a unit's real frames in which a face has to have a value of a feature. It is
         applied to every unit, face and feature by itself: below it the value is NaN. Units without any value left are
-        excluded and listed.
+        excluded and listed. Not for frames.
     weights
         None for equal weights; ``"n_frames"`` for the number of real frames.
     threshold
@@ -175,7 +178,7 @@ def unit_values(
     >>> units.labels.tolist(), units.values[:, 0, 0].tolist()
     (['a.mp4', 'b.mp4'], [5.0, 2.0])
     """
-    _check_options(unit, statistic, min_valid, weights, threshold)
+    check_options(unit, statistic, min_valid, weights, threshold)
     schema.validate(ds, variables=["features", "frame_number", "video", "feature"])
     features = chosen_features(ds, features)
     if unit == "frame":
@@ -311,7 +314,14 @@ def population(unit: str, n: int, coords: Mapping[str, NDArray[Any]]) -> str:
     return f"{plural} of {who}: people like these, with the stimuli that they had"
 
 
-def _check_options(unit: str, statistic: str, min_valid: float, weights: Weights, threshold: float | None) -> None:
+def check_options(unit: str, statistic: str, min_valid: float, weights: Weights, threshold: float | None) -> None:
+    """Check the options of `unit_values`.
+
+    Raises
+    ------
+    InputError
+        With all problems.
+    """
     problems = []
     if statistic not in FRAME_STATISTICS:
         raise unknown_names("statistic", [statistic], FRAME_STATISTICS)
@@ -323,8 +333,8 @@ def _check_options(unit: str, statistic: str, min_valid: float, weights: Weights
         problems.append(
             f"found statistic={statistic!r} with threshold={threshold}; 'prop_above' needs one, others none"
         )
-    if unit == "frame" and (statistic != "mean" or weights is not None):
-        problems.append("found unit='frame' with a statistic or weights; a frame has one value and weighs 1")
+    if unit == "frame" and (statistic != "mean" or weights is not None or min_valid != MIN_VALID):
+        problems.append("found unit='frame' with a statistic, weights or min_valid; a frame has one value and weighs 1")
     if problems:
         raise InputError("; ".join(problems))
 

@@ -164,7 +164,7 @@ def _maximum(model: Any) -> tuple[Any, bool]:
 
 
 def _standard_errors(X: Array, factors: list[_Factor], found: Any) -> Array:
-    """Standard errors (k,) of coefficients, from the covariance (X' V^-1 X)^-1 at the estimated variances.
+    """Compute standard errors (k,) of coefficients from the covariance (X' V^-1 X)^-1 at the estimated variances.
 
     Those of statsmodels come from second derivatives by coefficients and variances together, which say little about
     coefficients where a variance is near 0.

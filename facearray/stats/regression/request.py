@@ -106,6 +106,10 @@ def _covariance_problems(request: Request, cov: str) -> Iterator[str]:
         yield f"found wild_weights={request.options.wild_weights!r}; expected 'rademacher' or 'webb'"
     if request.options.n_draws < 99:
         yield f"found n_draws={request.options.n_draws}; expected at least 99"
+    usual = Options(request.options.cov)
+    asked = (request.options.n_draws, request.options.wild_weights)
+    if request.options.cov != "wild" and asked != (usual.n_draws, usual.wild_weights):
+        yield f"found n_draws or wild_weights with cov={cov!r}; they belong to cov='wild': leave them out"
 
 
 def _link_problems(request: Request) -> Iterator[str]:

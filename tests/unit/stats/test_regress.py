@@ -187,7 +187,7 @@ def test_regress__frames_in_clusters_are_the_same_as_rows(ds, cov):
         unit="frame",
         cluster="video",
         cov=cov,
-        n_draws=999,
+        **({"n_draws": 999} if cov == "wild" else {}),
     )
     order = np.argsort(ds.video.values.tolist())
     for face in range(2):
@@ -352,6 +352,18 @@ def test_regress__wrong_names(ds):
     [
         ({"unit": "frame"}, "found unit='frame' without cluster; the frames of a video are no independent"),
         ({"unit": "frame", "cluster": "video", "residuals": True}, "residuals=True with unit='frame'"),
+        (
+            {"unit": "frame", "cluster": "video", "statistic": "max"},
+            "unit='frame' with a statistic, weights",
+        ),
+        ({"unit": "frame", "cluster": "video", "statistic": "men"}, "unknown statistic 'men' .did you mean 'mean'"),
+        (
+            {"unit": "frame", "cluster": "video", "min_valid": 0.9},
+            "unit='frame' with a statistic, weights",
+        ),
+        ({"unit": "frame", "cluster": "video", "threshold": 0.5}, "threshold=0.5; 'prop_above' needs one"),
+        ({"n_draws": 999}, "found n_draws or wild_weights with cov='nonrobust'; they belong to cov='wild'"),
+        ({"cluster": "subject", "wild_weights": "webb"}, "found n_draws or wild_weights with cov='nonrobust'"),
         ({"cov": "HC2"}, "found cov='HC2'; expected one of nonrobust, HC3, CR1, CR2, CR3, wild"),
         ({"cov": "CR2"}, "found cov='CR2' without cluster"),
         ({"cov": "HC3", "cluster": "subject"}, "found cov='HC3' with cluster"),
@@ -394,9 +406,10 @@ def test_regress__few_treated_clusters_are_flagged(ds, cov, said):
     drug = np.isin(ds.subject.values.astype(str), ["s1", "s2"]).astype(float)
     ds = ds.assign_coords(drug=("video", drug))
     measured = (Path(__file__).parents[3] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    draws = {"n_draws": 99} if cov == "wild" else {}
     for options in ({}, {"unit": "frame"}):
         with pytest.warns(UserWarning, match="fewer than 5 clusters differ from the others in drug: " + said) as caught:
-            result = regress(ds, "drug", ALL, cluster="subject", cov=cov, n_draws=99, **options)
+            result = regress(ds, "drug", ALL, cluster="subject", cov=cov, **draws, **options)
         note = next(note for note in result.attrs["notes"] if note.startswith("fewer than 5 clusters"))
         assert note == str(caught[0].message)
         assert all(rate in measured for rate in re.findall(r"\.\d{3}", note))

@@ -195,6 +195,7 @@ def test_unit_values__features_from_an_iterator(ds):
         ({"statistic": "prop_above"}, "'prop_above' needs one"),
         ({"threshold": 0.5}, "threshold=0.5; 'prop_above' needs one, others none"),
         ({"unit": "frame", "weights": "n_frames"}, "unit='frame'"),
+        ({"unit": "frame", "min_valid": 0.9}, "unit='frame' with a statistic, weights or min_valid"),
     ],
 )
 def test_unit_values__bad_options(ds, options, message):
