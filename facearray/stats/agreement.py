@@ -46,7 +46,7 @@ def agreement(
         A feature is there in a frame if it is above.
     rater
         Column of the table with who coded; by default all rows are of one coder. What a coder has no row of, in no
-        video, was not coded by this one; and so were the videos of which a coder has no row.
+        video, was not coded by this one; nor were the videos, and their faces, of which a coder has no row.
     face
         Which face the codes are about, where there are several and the table has no column ``face``.
 
@@ -109,7 +109,7 @@ def agreement(
         detected = values > values.dtype.type(threshold)
         seen = np.stack([_broad(block.data[name], values.shape[:3]) for name in coded.ds.attrs["coded"]])
         seen = seen.reshape(len(coded.raters), len(coded.features), *values.shape[:3])
-        asked = coded.asked[:, :, block.videos, None, None] & real[:, :, None]
+        asked = coded.asked[:, :, block.videos, None] & real[:, :, None]
         for r in range(len(coded.raters)):
             for f in range(len(coded.features)):
                 there = asked[r, f] & ~np.isnan(values[..., f])
@@ -154,12 +154,15 @@ class _Codes(NamedTuple):
             name: (dims, marked[name].to_numpy() != "" if name in marked.coords else np.zeros(shape, dtype=bool))
             for name in named.values()
         }
-        asked = np.zeros((len(raters), len(features), len(videos)), dtype=bool)
+        n_faces = ds.sizes["face"]
+        asked = np.zeros((len(raters), len(features), len(videos), n_faces), dtype=bool)
         for r, name in enumerate(raters):
             mine = who == name
             for f, feature in enumerate(features):
                 if (labels[mine] == feature).any():
-                    asked[r, f, [videos[str(video)] for video in table["video"][mine].unique()]] = True
+                    of_videos = [videos[str(video)] for video in table["video"][mine]]
+                    of_faces = table["face"][mine].to_numpy(int) if "face" in columns else slice(None)
+                    asked[r, f, of_videos, of_faces] = True
         return cls(ds.assign_coords(seen).assign_attrs(coded=list(named.values())), raters, features, asked)
 
 
@@ -212,7 +215,7 @@ def _result(coded: _Codes, counts: NDArray[np.int64], between: NDArray[np.int64]
         attrs={
             "method": "agreement",
             "threshold": threshold,
-            "n_videos": int(coded.asked.any(axis=(0, 1)).sum()),
+            "n_videos": int(coded.asked.any(axis=(0, 1, 3)).sum()),
             "facearray_version": package_version(),
         },
     )

@@ -102,6 +102,16 @@ def test_agreement__of_faces():
         agreement(ds, table, face=1)
 
 
+def test_agreement__a_face_without_a_row_was_not_coded():
+    ds = detections(n_faces=2)
+    rows = pd.concat([codes("ann", "AU12", "a", (1, 2)), codes("ann", "AU12", "b", (0, 1))])
+    of_first = agreement(ds, rows.assign(face=0))
+    xr.testing.assert_allclose(of_first, agreement(ds.isel(face=[0]), rows))
+    of_both = pd.concat([rows.assign(face=0), codes("ann", "AU12", "a", (0, 3), face=1)])
+    one, other = (agreement(ds, table) for table in (rows.assign(face=0), of_both))
+    assert other.n.item() - one.n.item() == ds.features.sel(video="a", face=1, feature="AU12").notnull().sum()
+
+
 def test_agreement__says_what_is_wrong():
     ds = detections()
     with pytest.raises(InputError, match=r"unknown feature in the column 'label' 'AU6' .did you mean 'AU06'"):
