@@ -25,6 +25,9 @@ SUFFIXES = (".gif", ".mp4", ".html")
 #: Dots an inch of the frames.
 _DPI = 120
 
+#: Inches around what is drawn.
+_MARGIN = 0.1
+
 #: What ffmpeg writes an MP4 with.
 _ENCODER = "libx264"
 
@@ -88,20 +91,28 @@ def check_encoder(name: str = _ENCODER) -> None:
 
 
 def _frames(pictures: Sequence[Any]) -> list[_Picture]:
-    """Draw pictures as (height, width, 3), all of one size."""
+    """Draw pictures as (height, width, 3), all of one size, in which the headings and scales of each have room."""
     import holoviews as hv
     from matplotlib import pyplot as plt
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+    from PIL import Image
 
     renderer = hv.Store.renderers["matplotlib"].instance(dpi=_DPI)
     plot = renderer.get_plot(hv.HoloMap(dict(enumerate(pictures)), kdims="frame"))
     plot.state.set_dpi(_DPI)
     canvas: Any = FigureCanvasAgg(plot.state)
+    needed = []
+    for i in range(len(pictures)):
+        plot.update(i)
+        needed.append(plot.state.get_tightbbox(canvas.get_renderer()))
+    room = Bbox.union(needed).padded(_MARGIN)
     frames = []
     for i in range(len(pictures)):
         plot.update(i)
-        canvas.draw()
-        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        content = io.BytesIO()
+        canvas.print_figure(content, dpi=_DPI, format="png", bbox_inches=room)
+        pixels = np.asarray(Image.open(content).convert("RGB"))
         # encoders want even sizes
         frames.append(pixels[: len(pixels) // 2 * 2, : pixels.shape[1] // 2 * 2])
     plt.close(plot.state)

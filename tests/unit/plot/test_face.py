@@ -376,6 +376,15 @@ def test_animate_face__a_gif_lasts_as_long_as_the_animation(tmp_path):
     assert sum(durations) == pytest.approx(1000 * len(faces) / 3, abs=10)
 
 
+def test_save_moving__frames_have_room_for_headings_and_scales():
+    values = dict.fromkeys(("AU01", "AU02", "AU04", "AU05", "AU09", "AU15", "AU17", "AU24", "AU26", "AU43"), -0.5)
+    faces = fa.plot.animate_face("neutral", values, fps=2, duration=0.5, padding=0, include_reverse=False)
+    first, last = _moving._frames(list(faces))
+    assert first.shape == last.shape
+    for side in (last[0], last[:3].reshape(-1, 3), last[:, 0], last[:, -1]):
+        assert len(np.unique(side, axis=0)) == 1
+
+
 def test_save_moving__files_have_all_frames(tmp_path, monkeypatch):
     frames = [np.full((40, 32, 3), value, np.uint8) for value in (0, 120, 250)]
     monkeypatch.setattr(_moving, "_frames", lambda _: frames)
