@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from facearray._words import counted
+from facearray._words import counted, some
 from facearray.cli.joining import joined
 from facearray.cli.printing import print_failures, print_json, print_status
 from facearray.cli.shared import json_option, named_errors, storage_option, store_argument
@@ -127,8 +127,12 @@ def export(
             }
         )
     else:
+        features = [what.removeprefix("feature ") for what in done.removed if what.startswith("feature ")]
         for what in done.removed:
-            click.echo(f"removed {what}")
+            if not what.startswith("feature "):
+                click.echo(f"removed {what}")
+        if features:
+            click.echo(f"removed {counted(len(features), 'feature')}: {some(features)}")
         click.echo(f"wrote {done.path}")
         print_failures(done.not_done)
     sys.exit(1 if done.not_done else 0)

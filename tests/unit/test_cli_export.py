@@ -55,6 +55,15 @@ def test_export__says_what_was_removed(store, tmp_path):
     assert "removed variable landmarks\nremoved texts of source\n" in result.stdout
 
 
+def test_export__names_the_first_of_many_features_that_were_removed(tmp_path):
+    features = ["AU12", *(f"x_{i}" for i in range(12))]
+    store = str(fa.save(random_dataset(0, features=features, n_landmarks=2), tmp_path / "many.zarr"))
+    lines = run(store, "-o", tmp_path / "x.csv", "--deidentify").stdout.splitlines()
+    removed = ", ".join(f"x_{i}" for i in range(10))
+    assert f"removed 12 features: {removed} and 2 more" in lines
+    assert sum(line.startswith("removed") for line in lines) < 5
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
