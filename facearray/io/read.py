@@ -113,7 +113,8 @@ def read(
     check_options(storage_options, store)
     if store is not None and not overwrite and Store.exists(store, storage_options=storage_options):
         raise InputError(
-            f"found a store at {address(store)}; expected none; name another place, or pass overwrite=True"
+            f"found a store at {address(store)}; expected none; name another place, or replace it "
+            "(overwrite=True, --overwrite)"
         )
     files = find_files(paths, _kind(source))
     contents = _in_parallel(partial(_content, source=source, keep=store is None), files)

@@ -101,4 +101,7 @@ def _check_room(paths: tuple[Path, ...] | list[Path], *, overwrite: bool) -> Non
     for path in paths:
         check_folder(path)
         if path.exists() and not overwrite:
-            raise InputError(f"{path}: found something there already; choose another path or pass overwrite=True")
+            raise InputError(
+                f"{path}: found something there already; choose another path, or replace it "
+                "(overwrite=True, --overwrite)"
+            )

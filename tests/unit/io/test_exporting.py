@@ -252,7 +252,10 @@ def test_export__texts_of_frames_in_bids(tmp_path, ds):
 def test_export__something_is_there(tmp_path, ds, kind):
     path = target(tmp_path, kind)
     export(ds.isel(feature=[0]), path, format=kind)
-    with pytest.raises(InputError, match="found something there already; choose another path or pass overwrite=True"):
+    with pytest.raises(
+        InputError,
+        match=r"found something there already; .*\(overwrite=True, --overwrite\)",
+    ):
         export(ds, path, format=kind)
     assert read_export(path).sizes["feature"] == 1
     export(ds, path, format=kind, overwrite=True)
