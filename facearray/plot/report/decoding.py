@@ -11,10 +11,13 @@ from facearray.plot.report.section import paragraph, picture, section, unless_im
 from facearray.plot.report.statistics import Study
 from facearray.stats.units import levels
 
-__all__ = ["MODEL", "PERMUTATIONS", "decoded"]
+__all__ = ["DECODING", "MODEL", "PERMUTATIONS", "decoded"]
 
 #: Draws for the p values, groups that are still classes, and folds.
 PERMUTATIONS, MOST_GROUPS, FOLDS = 500, 10, 10
+
+#: What the page calls it where data do not allow it.
+DECODING = "A decoding"
 
 MODEL = "linear discriminant analysis of standardised features"
 
@@ -25,7 +28,7 @@ def decoded(study: Study) -> str:
     """Predict the group of videos that the model has not seen; nothing if there are no groups."""
     if study.by is None or not 2 <= study.n_groups <= MOST_GROUPS or not study.groups:
         return ""
-    return section(f"Decoding of {study.by}", unless_impossible("A decoding", lambda: _decoded(study)))
+    return section(f"Decoding of {study.by}", unless_impossible(DECODING, lambda: _decoded(study)))
 
 
 def _decoded(study: Study) -> str:

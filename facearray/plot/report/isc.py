@@ -20,7 +20,7 @@ from facearray.stats.intersubject.pairs import label_order
 from facearray.stats.sentences.numbers import counted, decimal
 from facearray.stats.units import levels, video_coordinate
 
-__all__ = ["DRAWS", "LINKAGE", "correlations", "has_pairs"]
+__all__ = ["COMPARISON", "CORRELATION", "DRAWS", "LINKAGE", "correlations"]
 
 #: Most videos, of which all pairs are correlated, and most values of a feature, which are in memory at once.
 MAX_VIDEOS, MAX_VALUES = 200, 2_000_000
@@ -36,16 +36,19 @@ DRAWS = 2000
 
 LINKAGE = "complete"
 
+#: What the page calls these where data do not allow them.
+CORRELATION, COMPARISON = "A correlation of time courses", "A comparison of pairs within and between groups"
+
 
 def correlations(study: Study) -> str:
     """Correlate time courses of all pairs of videos, and compare pairs within and between groups."""
-    if not has_pairs(study):
+    if not _has_pairs(study):
         return ""
     heading = "Correlation of time courses" + (f" by {study.by}" if study.by else "")
-    return section(heading, unless_impossible("A correlation of time courses", lambda: "".join(_correlations(study))))
+    return section(heading, unless_impossible(CORRELATION, lambda: "".join(_correlations(study))))
 
 
-def has_pairs(study: Study) -> bool:
+def _has_pairs(study: Study) -> bool:
     """Whether there are features of two videos."""
     return bool(study.groups) and int((real_frame_counts(study.ds) > 0).sum()) > 1
 
@@ -142,7 +145,7 @@ def _difference(pairs: xr.Dataset, study: Study) -> tuple[dict[str, Any], str]:
         means = paragraph(stats.describe(stats.isc_mean(pairs, study.by))) if few else ""
         return paragraph(stats.describe(found)) + details("Means within and between groups", means)
 
-    return columns, unless_impossible(f"A comparison of pairs within and between groups of {study.by}", words)
+    return columns, unless_impossible(f"{COMPARISON} of {study.by}", words)
 
 
 def _overlap(pairs: xr.Dataset) -> dict[str, Any]:

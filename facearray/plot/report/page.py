@@ -75,18 +75,19 @@ def write_report(ds: xr.Dataset, path: str | os.PathLike[str], *, by: str | None
     ds = ds.assign_coords({name: c.load() for name, c in ds.coords.items() if c.dims in small})
     study = Study.of(ds, by)
     table = video_table(ds)
+    tested, predicted, correlated = effects(study), decoded(study), correlations(study)
     parts = [
         "<h1>facearray report</h1>",
         paragraph(_in_short(ds, table)),
         videos(table),
         quality_and_exclusions(study, table),
         summary(study),
-        effects(study),
-        decoded(study),
-        correlations(study),
+        tested,
+        predicted,
+        correlated,
         courses(ds, table),
         face_images(ds, table) if images else "",
-        methods(study),
+        methods(study, tested, predicted, correlated),
     ]
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(page("facearray report", "\n".join(parts)), encoding="utf-8")

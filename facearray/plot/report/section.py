@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "details",
+    "is_computed",
     "listing",
     "note",
     "paragraph",
@@ -27,6 +28,8 @@ __all__ = [
 
 #: Entries of a list that are written out.
 MAX_LISTED = 50
+
+_IMPOSSIBLE = "cannot be computed of these data"
 
 
 def section(heading: str, *parts: str) -> str:
@@ -90,4 +93,9 @@ def unless_impossible(what: str, make: Callable[[], str]) -> str:
     try:
         return make()
     except FaceArrayError as error:
-        return note(f"{what} cannot be computed of these data: {error}")
+        return note(f"{what} {_IMPOSSIBLE}: {error}")
+
+
+def is_computed(part: str, what: str) -> bool:
+    """Whether a part is there, and does not say that these data do not allow this."""
+    return bool(part) and html.escape(f"{what} {_IMPOSSIBLE}") not in part

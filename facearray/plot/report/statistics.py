@@ -26,7 +26,7 @@ from facearray.plot.report.section import (
 )
 from facearray.stats.units import levels, video_coordinate
 
-__all__ = ["Study", "effects", "quality_and_exclusions", "summary"]
+__all__ = ["REGRESSION", "Study", "effects", "quality_and_exclusions", "summary"]
 
 #: Videos up to which each one is a point over the bars.
 MAX_POINTS = 150
@@ -35,6 +35,9 @@ MAX_POINTS = 150
 GROUPS = ("aus", "emotions")
 
 CORRECTION = "fdr_bh"
+
+#: What the page calls it where data do not allow it.
+REGRESSION = "A regression"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +173,7 @@ def effects(study: Study) -> str:
         return ""
     return section(
         f"Regression on {study.by}",
-        unless_impossible("A regression", lambda: _regression(study)),
+        unless_impossible(REGRESSION, lambda: _regression(study)),
     )
 
 

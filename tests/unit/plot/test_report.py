@@ -332,6 +332,16 @@ def test_write_report__says_what_these_data_do_not_allow(study, tmp_path):
     assert "A regression cannot be computed of these data: found no video with enough valid frames" in page.text
 
 
+def test_write_report__methods_are_those_of_what_was_computed(recordings, tmp_path):
+    one, two = recordings({"a.mp4": 20}), recordings({"b.mp4": 20}, fps=12.5)
+    ds = xr.concat([one, two], "video", data_vars="minimal").assign_coords(condition=("video", ["x", "x"]))
+    text = Page(write_report(ds, tmp_path / "r.html", by="condition").read_text(encoding="utf-8")).text
+    assert "A correlation of time courses cannot be computed" in text
+    assert "Means are given with the standard error" in text
+    for said in ("were tested by", "were predicted by", "were correlated between", "were compared with pairs"):
+        assert said not in text
+
+
 def test_write_report__unknown_coordinate(study, tmp_path):
     with pytest.raises(InputError, match="did you mean 'condition'"):
         write_report(study, tmp_path / "r.html", by="conditions")
