@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -95,6 +97,14 @@ def test_workflow__tests_every_platform_python_and_kind_of_install(project):
     assert "secrets." not in str(workflow)
 
 
+def test_oldest__are_the_lower_bounds(project):
+    command = [sys.executable, ROOT / "tools" / "oldest.py"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    extras = [line for name, lines in project["optional-dependencies"].items() for line in lines if name != "pyfeat"]
+    wanted = [line.replace(">=", "==") for line in project["dependencies"] + extras if not line.startswith("pip>")]
+    assert sorted(lines) == sorted(wanted)
+
+
 def test_workflow__commands_are_those_that_exist(project):
     text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -130,7 +140,7 @@ def test_image__is_built_from_files_that_are_there(image, project):
     assert {f"!{path}" for path in copied} == {line for line in ignored if line.startswith("!")}
     for path in ["README.md", *project["license-files"], "facearray"]:
         assert path in copied, "hatchling needs it"
-    (extras,) = (text.removeprefix("EXTRAS=") for name, text in image if name == "ARG")
+    (extras,) = (text.removeprefix("EXTRAS=") for name, text in image if name == "ARG" and text.startswith("EXTRAS="))
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
 
 
