@@ -6,7 +6,8 @@ Run it by the interpreter of the environment that is to be tried, without the re
 
 What the README takes for granted is put into the folder first: two recordings in `interviews/`, detections of twenty
 clips in `detections/`, and their table `clips.csv`, all from the sample files. A statement or command that fails ends
-it. Commands of a clone (`make`, `pip`, `conda`) are not followed. Each is printed with what it says.
+it. The viewer is asked for its page, then interrupted. Commands of a clone (`make`, `pip`, `conda`) are not followed.
+Each is printed with what it says.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,7 +75,29 @@ def run_command(line: str) -> None:
     """Run a command by a shell, with the programs of this environment first."""
     print(f"$ {line}", flush=True)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    subprocess.run(line, shell=True, check=True, env={**os.environ, "PATH": path})  # noqa: S602 (our page)
+    environment = {**os.environ, "PATH": path}
+    if line.startswith("facearray view "):
+        visit(line, environment)
+    else:
+        subprocess.run(line, shell=True, check=True, env=environment)  # noqa: S602 (our page)
+
+
+def visit(line: str, environment: dict[str, str]) -> None:
+    """Start a server, ask for the page that it names, and end it as its user does."""
+    command = shlex.split(line, comments=True)
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = re.search(r"http://\S+", server.stdout.readline())
+            if address is None:
+                raise SystemExit(f"found no address in what {line!r} says first; expected http://…")
+            browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+            with browser.open(address[0], timeout=60) as answer:
+                print(f"{answer.status} {len(answer.read())} bytes", flush=True)
+        finally:
+            server.send_signal(signal.SIGINT)
+            print(server.communicate()[0], end="", flush=True)
+    if server.returncode:
+        raise SystemExit(f"found exit code {server.returncode} of {line!r} after an interrupt; expected 0")
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def test_readme__runs_word_for_word(tmp_path):
     command = [sys.executable, PROGRAM, ROOT / "README.md", tmp_path / "empty"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    for name in ("study.zarr", "clips.zarr", "report.html", "study.parquet", "shared.parquet"):
+    for name in ("study.zarr", "clips.zarr", "report.html", "drawn.mp4", "study.parquet", "shared.parquet"):
         assert (tmp_path / "empty" / name).exists()
 
 
@@ -40,7 +40,15 @@ def test_readme__has_python_and_commands_to_follow(program):
     found = list(program.blocks((ROOT / "README.md").read_text(encoding="utf-8")))
     assert {language for language, _ in found} == {"python", "console"}
     commands = [line for language, text in found if language == "console" for line in program.commands(text)]
-    assert {line.split()[1] for line in commands} >= {"detect", "status", "report", "convert", "export"}
+    assert {line.split()[1] for line in commands} >= {
+        "detect",
+        "status",
+        "report",
+        "view",
+        "render",
+        "convert",
+        "export",
+    }
 
 
 def test_commands__are_those_of_facearray(program):
