@@ -125,7 +125,7 @@ def _by_name(items: Iterable[_T]) -> Mapping[str, _T]:
 DIMS: Mapping[str, Dim] = _by_name(
     [
         Dim("video", "One recording; a string label, and the only index besides the label sets below."),
-        Dim("frame", "Stored frames, padded to the longest video; no coordinate."),
+        Dim("frame", "Stored frames, padded to the longest video, or beyond it to a multiple of 1024; no coordinate."),
         Dim("face", "A person's slot within the video."),
         Dim("feature", "Named scalar measures, e.g. ``AU12``, ``happiness``, ``Yaw``."),
         Dim("landmark", "Points of the face mesh, 0 to 477 (0 to 67 for data of 68-point tools)."),
