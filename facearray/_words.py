@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
-__all__ = ["counted", "some"]
+__all__ = ["counted", "plain", "some"]
 
 
 def counted(n: int, thing: str, *, form: str = "") -> str:
@@ -17,6 +18,18 @@ def counted(n: int, thing: str, *, form: str = "") -> str:
     ('1 video', '0 frames', '1,200 pairs')
     """
     return f"{n:{form}} {thing}{'' if n == 1 else 's'}"
+
+
+def plain(number: float) -> str:
+    """Write a finite number with three digits that count, and without a power of ten.
+
+    Examples
+    --------
+    >>> plain(3311.3), plain(3.3333), plain(1.25e-5)
+    ('3,310', '3.33', '0.0000125')
+    """
+    rounded = Decimal(f"{number:.3g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 1000 else f"{rounded:f}"
 
 
 def some(names: Iterable[Any], *, separator: str = ", ") -> str:

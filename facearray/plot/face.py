@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from facearray._words import some
+from facearray._words import plain, some
 from facearray.errors import InputError, unknown_names
 from facearray.plot import _style
 from facearray.plot._face_lines import Patch, muscle_patches
@@ -418,7 +418,7 @@ def _heading(drawing: Drawing, title: str | None) -> str:
         if negative:
             notes.append(f"below 0, coloured only: {some(negative)}")
     if drawing.factor != 1:
-        notes.append(f"movement times {drawing.factor:.3g}")
+        notes.append(f"movement times {plain(drawing.factor)}")
     if title is None:
         title = _named(values) if values.landmarks is None else ""
     return "\n".join(part for part in (title, *textwrap.wrap("; ".join(notes), 64)) if part)

@@ -221,6 +221,15 @@ def test_face__negative_values_are_coloured_and_do_not_move():
     assert "movement times 5" in title
 
 
+@pytest.mark.parametrize(
+    ("largest", "words"),
+    [(0.000302, "3,310"), (1e-7, "10,000,000"), (0.3, "3.33"), (400, "0.0025"), (8e4, "0.0000125")],
+)
+def test_face__the_heading_has_numbers_that_can_be_read(largest, words):
+    picture = fa.plot.face({"AU12": largest, "AU04": -largest})
+    assert hv.Store.lookup_options("bokeh", picture, "plot").kwargs["title"].endswith(f"movement times {words}")
+
+
 def test_face__feature_range_is_the_linear_map_and_warns_of_signs():
     with pytest.warns(UserWarning, match="negative values into minima"):
         picture = fa.plot.face({"AU12": 3.0, "AU04": -1.0, "AU06": 1.0}, feature_range=(0, 1))
