@@ -18,7 +18,7 @@ from facearray.stats.kernels.cluster import Sums
 from facearray.stats.regression.design import Design, is_formula, regressor_names
 from facearray.stats.regression.estimates import fit_clusters
 from facearray.stats.regression.request import Fitted, Request, check_clusters
-from facearray.stats.units import label_coordinates, levels, video_coordinate
+from facearray.stats.units import label_coordinates, unit_levels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def fit_frames(ds: xr.Dataset, X: str | Iterable[str] | pd.DataFrame, request: R
         raise InputError("found a table or a formula with unit='frame'; expected names of coordinates or features")
     named = regressor_names(ds, X)
     features = list(dict.fromkeys([*request.outcomes, *named.features]))
-    names, clusters = levels(video_coordinate(ds, cluster))
+    names, clusters = unit_levels(ds, cluster)
     values: dict[str, NDArray[Any]] = {}
     for name in named.names:
         if name in named.features:

@@ -213,6 +213,13 @@ def test_regress__frames_in_clusters_are_the_same_as_rows(ds, cov):
                 np.testing.assert_allclose(found.p, wild.p[:, 0])
 
 
+def test_regress__videos_of_one_label_are_not_one_cluster(ds):
+    labels = ds.video.values.tolist()
+    twice = ds.assign_coords(video=[*labels[:-1], labels[0]])
+    with pytest.raises(InputError, match="found videos with the same label"):
+        regress(twice, "condition", ALL, unit="frame", cluster="video")
+
+
 def test_regress__frames_by_a_coordinate_of_frames(ds):
     texts = np.where(np.arange(ds.sizes["frame"]) % 3 == 0, "word", "pause")
     ds = ds.assign_coords(speech=(("video", "frame"), np.broadcast_to(texts, ds.frame_number.shape).copy()))
