@@ -92,8 +92,8 @@ def read(
     Raises
     ------
     InputError
-        If nothing matches a glob, a folder has no files, the source does not exist, the frame rate is not positive, there
-        is a store already, or there are options but no store behind a URL.
+        If nothing matches a glob, a folder has no files, the source does not exist, the frame rate is not positive,
+        there is a store already, or there are options but no store behind a URL.
     ReadError
         If no file can be read, be it that none of them exists.
 
