@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,10 @@ _MAX_HELD_OUT = 4 * 2**20
 
 #: A score that is smaller than the observed one by no more than this share is as large: rounding differs.
 _TIE = 1e-9
+
+
+#: The release of scikit-learn since which discriminants weigh the scatter within classes as the shared ones do.
+_SHARED_SINCE = (1, 9, 1)
 
 
 @dataclass(frozen=True)
@@ -133,15 +138,17 @@ def _same_within(y: Array, wholes: NDArray[np.intp]) -> bool:
 
 
 def discriminant_tolerance(model: Any, request: Request) -> float | None:
-    """Tolerance of a linear discriminant analysis whose fits can be shared; None for any other model or score.
+    """Tolerance of a linear discriminant analysis whose fits can be shared; None for any other model, release or score.
 
     Scaling each feature by a positive number changes none of its predictions: a StandardScaler may stand before.
     """
+    import sklearn
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if request.scoring not in (None, "accuracy"):
+    release = tuple(int(part) for part in re.findall(r"\d+", sklearn.__version__)[:3])
+    if request.scoring not in (None, "accuracy") or release < _SHARED_SINCE:
         return None
     if type(model) is Pipeline:
         *before, (_, model) = model.steps

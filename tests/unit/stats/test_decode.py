@@ -393,6 +393,15 @@ def test_permutations__the_fast_way_is_taken_and_agrees_with_the_other(ds, monke
     np.testing.assert_allclose(fast.null, slow.null, rtol=1e-12)
 
 
+def test_permutations__each_is_a_fit_where_scikit_learn_has_another_discriminant(ds, monkeypatch):
+    """Releases before 1.9.1 divide the scatter within classes by another number than what is shared."""
+    fits = []
+    monkeypatch.setattr(Scores, "_of_one", lambda self, y: fits.append(y) or np.full(len(self.X), 0.5))
+    monkeypatch.setattr("sklearn.__version__", "1.9.0")
+    decode(ds, "condition", "Pitch,Yaw", model=LDA, cv=4, permutations=20, seed=1)
+    assert len(fits) == 20
+
+
 @pytest.mark.parametrize(
     "model",
     [
