@@ -1,6 +1,8 @@
 """Configuration of the documentation; `make docs` builds it."""
 
+import os
 import sys
+import warnings
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -11,6 +13,9 @@ project = "facearray"
 author = "The facearray developers"
 copyright = "2026, The facearray developers"  # noqa: A001 - the name that Sphinx reads
 version = release = installed_version("facearray")
+
+# Examples leave more in memory than a process may keep before joblib replaces it, which is all that it says.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 extensions = [
     "myst_parser",
@@ -33,6 +38,8 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "min_reported_time": 3600,
     "within_subsection_order": "gallery.order",
+    "parallel": min(4, os.cpu_count() or 1),
+    "reset_modules": ("matplotlib", "gallery.prepare"),
 }
 exclude_patterns = ["_build", "gallery"]
 html_theme = "pydata_sphinx_theme"

@@ -48,6 +48,11 @@ def order(file_name: str) -> tuple[bool, str]:
     return file_name != "good_bad_news.py", file_name
 
 
+def prepare(gallery_conf: dict[str, Any], file_name: str) -> None:  # noqa: ARG001
+    """Use the study in a process that runs examples, too: it has not read the configuration."""
+    use_study()
+
+
 def use_study() -> bool:
     """Let the examples draw the clips of good and bad news; without them, random walks of the same form.
 
