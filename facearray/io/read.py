@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, TypeVar
 import xarray as xr
 from zarr.abc.store import Store as ZarrStore
 
+from facearray._warning import warn_caller
 from facearray._words import counted
 from facearray.errors import FaceArrayError, InputError, ReadError
 from facearray.io import assembling
@@ -131,7 +131,7 @@ def read(
         ds = _in_store(rows, layout, fps, store, overwrite=overwrite, storage_options=storage_options)
         faults += _new_failures(ds, rows)
     if faults:
-        warnings.warn(f"found faults in {counted(len(faults), 'place')}:\n" + _listed(faults), stacklevel=2)
+        warn_caller(f"found faults in {counted(len(faults), 'place')}:\n" + _listed(faults))
     return ds
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._warning import warn_caller
 from facearray.errors import InputError, unknown_names
 from facearray.models.au_baselines import (
     LOW,
@@ -141,10 +141,9 @@ def action_units(
         return _computed(ds, texts, chosen.predict, chosen.attrs, {})
     found = _baselines(ds, baseline, person)
     if found.notes:
-        warnings.warn(
+        warn_caller(
             "found no baseline of their own for some people, who are compared with the canonical face instead of their "
             f"own face at rest: {_some(found.notes)}; the coordinate au_baseline tells them apart",
-            stacklevel=2,
         )
     columns = _columns(sides=sides, asymmetry=asymmetry)
     parts = PARTS if sides or asymmetry else PARTS[:1]

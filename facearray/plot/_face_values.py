@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema
+from facearray._warning import warn_caller
 from facearray._words import counted, some
 from facearray.errors import InputError, unknown_names
 from facearray.models.geometry import N_LANDMARKS
@@ -139,10 +139,9 @@ def ranged(faces: tuple[FaceValues, ...], feature_range: tuple[float, float]) ->
     if not np.isfinite(values).any():
         raise InputError("found feature_range and no values of action units; leave it out")
     if (values < 0).any():
-        warnings.warn(
+        warn_caller(
             "feature_range turns negative values into minima: what decreased most is drawn as if it were at rest, and "
             "no change as an increase; leave feature_range out to see signs",
-            stacklevel=3,
         )
     least, spread = np.nanmin(values), np.nanmax(values) - np.nanmin(values)
     shares = (values - least) / spread if spread > 0 else np.where(np.isfinite(values), 0.0, np.nan)
@@ -356,10 +355,9 @@ def _units_of_shapes(shapes: Mapping[str, float], *, signed: bool) -> _Array:
     left_out = {f: value for f, value in shapes.items() if not SHAPES.get(f) and "eyeLook" not in f and f != "_neutral"}
     noticed = {f: value for f, value in left_out.items() if abs(value) > _NOTICED}
     if noticed:
-        warnings.warn(
+        warn_caller(
             f"found {some(f'{f} {value:.2f}' for f, value in noticed.items())}, which stand for no action unit of "
             "the face; the rest is drawn",
-            stacklevel=5,
         )
     return units if signed else np.minimum(units, 1.0)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from facearray import schema
+from facearray._warning import warn_caller
 from facearray.errors import InputError, unknown_names
 from facearray.signal._apply import Frames, Output, Result, map_videos
 from facearray.signal._checks import Problems
@@ -161,11 +161,9 @@ def _pairs(names: list[str], features: str | Iterable[str] | None) -> dict[str, 
 def _is_mirrored(ds: xr.Dataset, mirrored: bool | str | None) -> np.ndarray:
     n = ds.sizes["video"]
     if mirrored is None:
-        warnings.warn(
+        warn_caller(
             "nothing says whether the recordings are mirrored, in which case left and right are exchanged; pass "
             "mirrored=False, True, or the name of a coordinate on video",
-            UserWarning,
-            stacklevel=4,
         )
         return np.zeros(n, dtype=bool)
     if isinstance(mirrored, str):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import xarray as xr
 
 from facearray import schema, selectors
+from facearray._warning import warn_caller
 from facearray.stats.regression.design import Codes
 from facearray.stats.regression.estimates import Covariance, Link, Options
 from facearray.stats.regression.frames import fit_frames
@@ -220,5 +220,5 @@ def regress(
         fitted = fit_units(ds, X, request, reduce, client)
     result = result_dataset(fitted, request)
     if fitted.few_treated:
-        warnings.warn(few_treated_note(fitted, request.options.cov), stacklevel=2)
+        warn_caller(few_treated_note(fitted, request.options.cov))
     return result

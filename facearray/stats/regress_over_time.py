@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import schema, selectors
+from facearray._warning import warn_caller
 from facearray._words import some
 from facearray.errors import InputError, unknown_names
 from facearray.stats.corrections import METHODS
@@ -174,9 +174,8 @@ def regress_over_time(
     if correction == CLUSTER:
         result = _with_clusters(result, tests, fitted, values).assign_attrs(correction=CLUSTER, **rule.attrs)
     if fitted.few_treated:
-        warnings.warn(
+        warn_caller(
             f"fewer than 5 clusters differ from the others in {', '.join(fitted.few_treated)}: p is too small",
-            stacklevel=2,
         )
     return result
 

@@ -28,7 +28,7 @@ WITH_PANEL = "facearray.plot.viewer.window"
 
 #: A part of the package may import itself and parts of earlier rows, also inside its functions.
 LAYERS = (
-    ("errors", "_secrets", "_version", "_words"),
+    ("errors", "_secrets", "_version", "_warning", "_words"),
     ("_members",),
     ("schema", "_assets", "sampling"),
     ("assets", "_columns", "_matching", "epochs", "selectors"),

@@ -129,6 +129,13 @@ def test_action_units__lazy_until_asked_for(make_faces):
             found.compute()
 
 
+@pytest.mark.parametrize("call", [fa.models.action_units, lambda ds, *args: ds.fex.action_units(*args)])
+def test_action_units__warn_at_the_line_of_the_user(make_faces, call):
+    with pytest.warns(UserWarning, match="no baseline of their own") as caught:
+        call(make_faces(persons=["p", "q", "p"]), "person")
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 @few_frames
 def test_action_units__from_a_store_and_back(make_faces, tmp_path, monkeypatch):
     monkeypatch.setattr(au_baselines, "MIN_FRAMES", 3)
