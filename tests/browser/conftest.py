@@ -29,6 +29,8 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get(page if isinstance(page, str) else page.as_uri())
+        # the driver may come back before the page has taken the place of the last one
+        self.wait("return location.href !== 'about:blank' && document.readyState === 'complete'")
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the whole page, for people to look at."""
