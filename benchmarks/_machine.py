@@ -52,7 +52,10 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Commit that is checked out, and whether files differ from it."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "no clone"
+    """Commit that is checked out, and whether files differ from it; those that benchmarks write do not count."""
+    written = [f":!docs/benchmarks.{end}" for end in ("json", "md")]
+    head, changed = (
+        subprocess.run(["git", *command], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        for command in (["rev-parse", "--short=12", "HEAD"], ["status", "--porcelain", "-uno", "--", ".", *written])
+    )
+    return f"{head}{'-dirty' if changed else ''}" or "no clone"
