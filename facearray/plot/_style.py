@@ -222,6 +222,21 @@ def one_of(kind: str, name: object, known: Iterable[object]) -> int:
     return names.index(str(name))
 
 
+def check_limits(name: str, limits: tuple[float, float] | None) -> None:
+    """Check what the ends of a colour scale shall be.
+
+    Raises
+    ------
+    InputError
+        Unless it is None, or two numbers of which the first is smaller.
+    """
+    if limits is None:
+        return
+    values = np.asarray(limits, np.float64)
+    if values.shape != (2,) or not np.isfinite(values).all() or values[0] >= values[1]:
+        raise InputError(f"found {name}={limits!r}; expected two numbers, the smaller one first; exchange them")
+
+
 def face_position(ds: xr.Dataset | xr.DataArray, face: int | None, what: str) -> int:
     """Position of the chosen face, or of the only one.
 

@@ -171,7 +171,8 @@ def face(
     Raises
     ------
     InputError
-        If names are unknown, the number of values fits nothing, all are missing, or intensities are out of range.
+        If names are unknown, the number of values fits nothing, all are missing, intensities are out of range, or
+        `clim` is no range.
 
     Notes
     -----
@@ -332,6 +333,7 @@ def _muscles(
     """Fill or outline the muscles."""
     import holoviews as hv
 
+    _style.check_limits("clim", clim)
     limits = clim if clim is not None else colour_limits(values)
     by_way: dict[str, list[Patch]] = {}
     for patch in patches:

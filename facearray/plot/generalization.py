@@ -54,7 +54,7 @@ def generalization(
     ------
     InputError
         If ``result`` has no such scores, or none that is a number, there are several feature sets and none is chosen,
-        or ``alpha`` is no share.
+        ``alpha`` is no share, or ``limits`` are no range.
 
     Examples
     --------
@@ -68,6 +68,7 @@ def generalization(
     import holoviews as hv
 
     _style.load_backends()
+    _style.check_limits("limits", limits)
     if "score" not in result or not {"time", "time_test"} <= set(result["score"].dims):
         raise InputError(
             "found no 'score' with dims time and time_test; expected the result of .fex.decode_over_time() with "

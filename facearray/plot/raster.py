@@ -55,8 +55,8 @@ def raster(
     Raises
     ------
     InputError
-        If a feature is unknown, the features do not share a unit, ``max_columns`` is not positive, or no frame has a
-        time.
+        If a feature is unknown, the features do not share a unit, ``max_columns`` is not positive, ``limits`` are no
+        range, or no frame has a time.
     SchemaError
         If ``ds`` has no ``frame`` dim, no ``timestamp``, or dims that are not those of detections.
 
@@ -69,6 +69,7 @@ def raster(
     """
     if max_columns < 1:
         raise InputError(f"found max_columns={max_columns}; expected a positive number")
+    _style.check_limits("limits", limits)
     _style.load_backends()
     array = courses(ds, features)
     names = [str(name) for name in array["feature"].to_numpy().tolist()]

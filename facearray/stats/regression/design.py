@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -223,7 +224,9 @@ def formula_matrix(
             raise unknown_names("coordinate or feature", unknown, [str(name) for name in table])
         matrix = spec.get_model_matrix(_with_levels(table[needed]), context={}, na_action="ignore", output="pandas")
     except (FormulaicError, SyntaxError, TypeError, NameError) as error:
-        raise InputError(f"found the formula {formula!r}; expected one that can be computed: {error}") from error
+        # formulaic marks the place by the colours of a terminal
+        reason = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+        raise InputError(f"found the formula {formula!r}; expected one that can be computed: {reason}") from error
     text = [name for name in needed if table[name].dtype.kind not in "biuf"]
     coding = [f"{name}: as in the formula, reference {levels(table[name].to_numpy())[0][0]}" for name in text]
     # a level that is missing gives zeros in all of its columns

@@ -44,6 +44,8 @@ def test_raster__limits(ds):
     assert limits(raster(one, "AU12")) == (0, 1)
     assert limits(raster(one, "Yaw")) == (yaw.min().item(), yaw.max().item())
     assert limits(raster(one, "Yaw", limits=(-90, 90))) == (-90, 90)
+    with pytest.raises(InputError, match=r"found limits=\(90, -90\); expected two numbers, the smaller one first"):
+        raster(one, "Yaw", limits=(90, -90))
 
 
 def test_raster__mistakes(ds):

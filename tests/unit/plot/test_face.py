@@ -304,6 +304,8 @@ def test_face__of_a_decoding_is_its_pattern_and_weights_say_that_they_are_none()
         ({"AU12": 1}, {"muscles": {"zygomatic major": "heatmap"}}, r"did you mean 'zygomaticus major'"),
         ({"AU12": 1}, {"muscles": "red-ish"}, "found 'red-ish' for muscles; expected 'heatmap' or 'outline'"),
         ({"AU12": 1}, {"exaggerate": 0}, "found exaggerate=0; expected a number above 0"),
+        ({"AU12": 1}, {"clim": (1, 0)}, r"found clim=\(1, 0\); expected two numbers, the smaller one first"),
+        ({"AU12": 1}, {"clim": (0, np.nan)}, "expected two numbers, the smaller one first"),
         ({"AU12": 1}, {"gaze": (0, 200)}, "expected pitch and yaw in degrees"),
         ({"AU12": 1}, {"term": "age"}, "found term='age' and no result with terms"),
         ({"AU12": 1}, {"variable": "beta"}, "found variable='beta' and no Dataset"),

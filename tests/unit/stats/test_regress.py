@@ -100,6 +100,12 @@ def test_regress__formula_is_statsmodels(ds, cov):
     assert_equal_fit(result, "happiness", fit, names)
 
 
+def test_regress__a_formula_that_cannot_be_read_is_named_without_colours(ds):
+    with pytest.raises(InputError, match="found the formula 'age \\+ '") as caught:
+        regress(ds, "age + ", "AU12")
+    assert "\x1b" not in str(caught.value)
+
+
 def test_regress__names_are_treatment_coded_in_alphabetical_order(ds):
     result = regress(ds, ["site", "age"], ALL)
     assert result.term.values.tolist() == ["Intercept", "site[T.Bonn]", "site[T.Celle]", "age"]
