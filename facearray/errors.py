@@ -21,6 +21,7 @@ __all__ = [
     "StoreError",
     "StructureError",
     "VideoError",
+    "check_alpha",
     "unknown_names",
 ]
 
@@ -107,6 +108,18 @@ class LeaseError(FaceArrayError):
 
 class VideoError(FaceArrayError):
     """A video or picture cannot be decoded, or not completely."""
+
+
+def check_alpha(alpha: float) -> None:
+    """Check a level of significance.
+
+    Raises
+    ------
+    InputError
+        Unless it is a number from 0 to 1.
+    """
+    if not 0 <= alpha <= 1:
+        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
 
 
 def unknown_names(kind: str, unknown: Iterable[str], known: Sequence[str]) -> InputError:

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from facearray import selectors
-from facearray.errors import InputError, unknown_names
+from facearray.errors import InputError, check_alpha, unknown_names
 from facearray.plot import _style
 from facearray.plot._bars import bar_row, error_row, frame, level
 
@@ -80,8 +80,7 @@ def coefficients(
             f"found windows of time ({result.sizes['time']}); expected one value a feature: choose one, for instance "
             "result.isel(time=0), or draw them over time with .fex.plot.over_time()"
         )
-    if not 0 <= alpha <= 1:
-        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
+    check_alpha(alpha)
     if error not in ("ci", "se"):
         raise unknown_names("kind of error bar", [str(error)], ["ci", "se"])
     result = result[[effect, "se", "p_adjusted", "ci_low", "ci_high"]].compute()

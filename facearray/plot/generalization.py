@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from facearray.errors import InputError
+from facearray.errors import InputError, check_alpha
 from facearray.plot import _style
 from facearray.plot._style import look
 
@@ -74,8 +74,7 @@ def generalization(
             "found no 'score' with dims time and time_test; expected the result of .fex.decode_over_time() with "
             "generalize=True; .fex.plot.over_time() draws scores of every window alone"
         )
-    if not 0 <= alpha <= 1:
-        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
+    check_alpha(alpha)
     part, name = _one_set(result, feature_set)
     columns = [key for key in ("score", "chance", "n", "p_adjusted") if key in part and part[key].ndim == 2]
     values: dict[str, NDArray[Any]] = {

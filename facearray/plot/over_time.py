@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from facearray import selectors
-from facearray.errors import InputError
+from facearray.errors import InputError, check_alpha
 from facearray.plot import _style
 from facearray.plot._bars import level
 from facearray.plot._courses import band_and_line
@@ -105,8 +105,7 @@ def over_time(
     ([0.0, 1.0], [0.5])
     """
     _style.load_backends()
-    if not 0 <= alpha <= 1:
-        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
+    check_alpha(alpha)
     result = _means_of_trials(result) if "trial" in result.dims else result
     name = _estimate(result)
     if name == "score" and features is not None:

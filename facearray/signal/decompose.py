@@ -120,10 +120,9 @@ class Decomposition:
             known = labels.to_numpy().tolist()
             if unknown := [str(label) for label in found[name].to_numpy().tolist() if label not in known]:
                 raise unknown_names(str(name), unknown, known)
+            labels = found[name]
         elif found.sizes[name] != labels.size:
             raise InputError(f"found {found.sizes[name]} of dim {name}; expected {labels.size}, or labels")
-        if name in found.coords:
-            labels = found[name]
         components = self.components.sel({name: labels.to_numpy()})
         dims = [str(dim) for dim in self.mean.dims]
         scaled = components * xr.DataArray(self._latent.scale.reshape(self.mean.shape), dims=dims)

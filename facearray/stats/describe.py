@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 
 from facearray._words import some
-from facearray.errors import InputError
+from facearray.errors import InputError, check_alpha
 from facearray.stats.regression.design import INTERCEPT
 from facearray.stats.sentences import courses, dyads, measurement, over_time
 from facearray.stats.sentences.numbers import CORRECTIONS, COVARIANCES, TESTS, counted, each_feature, listed, p_text
@@ -64,8 +64,7 @@ def describe(result: xr.Dataset | xr.DataArray | Decoding, *, alpha: float = 0.0
     >>> print(describe(ttest(ds, "condition")).splitlines()[1])
     1 of 1 feature differed at alpha = .05: AU12: difference = 4, 95% CI [1.73, 6.27], t(4.00) = 4.90, ...
     """
-    if not 0 <= alpha <= 1:
-        raise InputError(f"found alpha={alpha}; expected a share between 0 and 1")
+    check_alpha(alpha)
     method = result.attrs.get("method")
     if method not in _WRITERS:
         raise InputError(_not_a_test(method))

@@ -12,7 +12,7 @@ from facearray.errors import InputError
 from facearray.signal._checks import Problems
 from facearray.signal.kernels.synchrony import Windows
 from facearray.stats.intersubject.grid import Grid
-from facearray.stats.intersubject.request import N_DRAWS, SEED, given_of_null
+from facearray.stats.intersubject.request import Drawing, given_of_null
 
 __all__ = ["Comparison", "DyadNull", "Request", "check", "comparison_of"]
 
@@ -34,7 +34,7 @@ _DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Drawing):
     """The arguments of `facearray.signal.synchrony`."""
 
     window: float
@@ -52,16 +52,6 @@ class Request:
     def is_coherence(self) -> bool:
         """Whether frequencies are compared, and not lags."""
         return self.method == "coherence"
-
-    @property
-    def draws(self) -> int:
-        """How many draws of the null are asked for."""
-        return N_DRAWS if self.n_draws is None else self.n_draws
-
-    @property
-    def draw_seed(self) -> int:
-        """What the draws begin with."""
-        return SEED if self.seed is None else self.seed
 
     @property
     def is_two_sided(self) -> bool:

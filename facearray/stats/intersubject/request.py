@@ -19,10 +19,9 @@ from facearray.stats.kernels.correlation import METHODS, Method
 from facearray.stats.kernels.surrogate_statistic import Join
 
 __all__ = [
-    "N_DRAWS",
     "ONE_FACE",
-    "SEED",
     "Alternative",
+    "Drawing",
     "Join",
     "Null",
     "Request",
@@ -38,14 +37,32 @@ Alternative = Literal["two-sided", "greater"]
 
 
 #: Of a null, where none are asked for.
-N_DRAWS, SEED = 1000, 0
+_N_DRAWS, _SEED = 1000, 0
 
 #: Why there may not be several faces.
 ONE_FACE = "because a correlation of time courses is about one person in each video"
 
 
+class Drawing:
+    """A request in which the draws of a null, and what they begin with, may be left out."""
+
+    __slots__ = ()
+    n_draws: int | None
+    seed: int | None
+
+    @property
+    def draws(self) -> int:
+        """How many draws of the null are asked for."""
+        return _N_DRAWS if self.n_draws is None else self.n_draws
+
+    @property
+    def draw_seed(self) -> int:
+        """What the draws begin with."""
+        return _SEED if self.seed is None else self.seed
+
+
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Drawing):
     """The arguments of `facearray.stats.isc` and the like."""
 
     method: Method
@@ -62,16 +79,6 @@ class Request:
     correction: str | None = None
     seed: int | None = None
     client: Any = None
-
-    @property
-    def draws(self) -> int:
-        """How many draws of the null are asked for."""
-        return N_DRAWS if self.n_draws is None else self.n_draws
-
-    @property
-    def draw_seed(self) -> int:
-        """What the draws begin with."""
-        return SEED if self.seed is None else self.seed
 
 
 def check(request: Request) -> None:
